@@ -1,0 +1,55 @@
+"""Identifiers: opaque strings with a type prefix, whose mailbox can be read from them. It draws no randomness."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from enum import StrEnum
+
+_ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"  # Crockford's base 32: no i, l, o, u
+_MAILBOX_LENGTH = 13
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class Kind(StrEnum):
+    """What an identifier names; the value is its prefix."""
+
+    MAILBOX = "mbx"
+    MESSAGE = "msg"
+    CONVERSATION = "cnv"
+    DELIVERY = "dlv"
+    EVENT = "evt"
+    KEY = "key"
+    WEBHOOK = "whk"
+    WORKER = "wrk"
+
+
+OF_MAILBOX = frozenset({Kind.MESSAGE, Kind.CONVERSATION, Kind.DELIVERY})
+"""Kinds that belong to a mailbox and bear its key: a row is found by its table's own key."""
+ENTROPY = 9
+"""Random bytes that an identifier takes."""
+
+
+def _encode(data: bytes, length: int) -> str:
+    number = int.from_bytes(data, "big")
+    return "".join(_ALPHABET[number >> shift & 31] for shift in range(5 * (length - 1), -1, -5))
+
+
+def identifier(kind: Kind, at: datetime, entropy: bytes, mailbox_id: str | None = None) -> str:
+    """A new identifier; those of one mailbox sort by time (milliseconds). `entropy` is 9 random bytes."""
+    if kind is Kind.MAILBOX:
+        return f"{kind}_{_encode(entropy[:8], _MAILBOX_LENGTH)}"
+    millis = int((at - _EPOCH).total_seconds() * 1000)
+    tail = _encode(millis.to_bytes(6, "big") + entropy, 24)
+    if kind in OF_MAILBOX:
+        if mailbox_id is None:
+            raise ValueError(f"a {kind} identifier needs its mailbox")
+        return f"{kind}_{mailbox_id.removeprefix('mbx_')}{tail}"
+    return f"{kind}_{tail}"
+
+
+def mailbox_of(value: str) -> str | None:
+    """The mailbox that a message, conversation or delivery belongs to; None if this is no such identifier."""
+    prefix, _, rest = value.partition("_")
+    if prefix not in OF_MAILBOX or len(rest) != _MAILBOX_LENGTH + 24 or not set(rest) <= set(_ALPHABET):
+        return None
+    return f"{Kind.MAILBOX}_{rest[:_MAILBOX_LENGTH]}"

@@ -1,0 +1,94 @@
+"""A connected mailbox: its address, its two endpoints, its credential. It does not say whether it works (health)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+
+class Direction(StrEnum):
+    """The two directions of a mailbox; the value is the protocol that serves it."""
+
+    IMAP = "imap"
+    SMTP = "smtp"
+
+    @property
+    def word(self) -> str:
+        """`receiving` or `sending`, as people and the API call it."""
+        return "receiving" if self is Direction.IMAP else "sending"
+
+
+class Security(StrEnum):
+    """How a connection is protected: TLS from the first byte, STARTTLS (RFC 3207, RFC 9051 6.2.1), or nothing."""
+
+    TLS = "tls"
+    STARTTLS = "starttls"
+    NONE = "none"
+
+
+class AuthKind(StrEnum):
+    """How a mailbox signs in. An application password is a password."""
+
+    PASSWORD = "password"  # noqa: S105 - the name of a kind, not a secret
+
+
+class UnconfirmedPolicy(StrEnum):
+    """What happens to a delivery whose answer was cut off and which the Sent folder does not show."""
+
+    RESEND = "resend"
+    ASK = "ask"
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """Where one direction is served. `username` is what is signed in with, often the address."""
+
+    host: str
+    port: int
+    security: Security
+    username: str
+
+
+@dataclass(frozen=True, slots=True)
+class Credential:
+    """What proves who we are. Never part of a log line, an event or an API answer; hence no repr of it."""
+
+    kind: AuthKind = AuthKind.PASSWORD
+    password: str = field(default="", repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """All that wire needs to open one direction. `ca_certificate` is PEM text trusted beside the system's."""
+
+    direction: Direction
+    endpoint: Endpoint
+    credential: Credential
+    provider: str = "generic"
+    ca_certificate: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Mailbox:
+    """One address that the team has connected, without its credential."""
+
+    id: str
+    address: str
+    name: str
+    provider: str
+    imap: Endpoint
+    smtp: Endpoint
+    auth_kind: AuthKind
+    created_at: datetime
+    ca_certificate: str | None = None
+    hold_hours: int = 72
+    folders: tuple[str, ...] = ("INBOX",)
+    reference: str | None = None
+    unconfirmed: UnconfirmedPolicy = UnconfirmedPolicy.RESEND
+
+    def endpoint(self, direction: Direction) -> Endpoint:
+        return self.imap if direction is Direction.IMAP else self.smtp
+
+    def account(self, direction: Direction, credential: Credential) -> Account:
+        return Account(direction, self.endpoint(direction), credential, self.provider, self.ca_certificate)

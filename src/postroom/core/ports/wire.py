@@ -1,0 +1,211 @@
+"""What flows ask of the protocols: IMAP, SMTP, webhooks, discovery. It holds no code of theirs."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Protocol
+
+from postroom.core.candidates import Candidate
+from postroom.core.cursor import Selected, Sized
+from postroom.core.diagnosis.evidence import Evidence
+from postroom.core.mailbox import Account
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One step of a probe: `name` is resolve, connect, tls, greeting, capabilities, starttls, sign_in or select.
+
+    `detail` says what came back, in a line; `milliseconds` how long it took; `evidence` is there when it failed.
+    """
+
+    name: str
+    ok: bool
+    detail: str
+    milliseconds: float
+    evidence: Evidence | None = None
+
+
+OnStep = Callable[[Step], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """A message as the server gave it: exact bytes."""
+
+    uid: int
+    raw: bytes = field(repr=False)
+    internal_date: datetime | None = None
+    flags: frozenset[str] = frozenset()
+
+
+class Idled(StrEnum):
+    """Why waiting ended."""
+
+    NEWS = "news"  # EXISTS, RECENT, EXPUNGE or FETCH came
+    RENEW = "renew"  # the time to renew is over
+
+
+class ImapSession(Protocol):
+    """A signed-in IMAP session. Every method raises Failure with evidence (stage as named) and then is closed.
+
+    Every wait is bounded; a server that falls silent is a Failure with `exception` "TimeoutError: …".
+    """
+
+    @property
+    def capabilities(self) -> frozenset[str]:
+        """As announced after sign-in, in capitals."""
+        ...
+
+    @property
+    def closed(self) -> bool: ...
+
+    async def select(self, folder: str, *, read_only: bool = True) -> Selected:
+        """SELECT, or EXAMINE when read_only (stage select). `folder` is Unicode; wire encodes it."""
+        ...
+
+    async def sizes(self, first_uid: int) -> list[Sized]:
+        """UID FETCH first:* (UID RFC822.SIZE) of the selected folder, ascending, only UIDs >= first_uid."""
+        ...
+
+    def fetch(self, uids: Sequence[int]) -> AsyncIterator[Fetched]:
+        """UID FETCH (UID FLAGS INTERNALDATE BODY.PEEK[]): each as it arrives; expunged UIDs are just missing."""
+        ...
+
+    async def idle(self, seconds: float) -> Idled:
+        """IDLE (RFC 2177) until there is news or `seconds` have passed; ends with DONE. Only where offered."""
+        ...
+
+    async def noop(self) -> Idled:
+        """NOOP; says whether news came with it."""
+        ...
+
+    async def sent_folder(self) -> str | None:
+        """The Sent folder: SPECIAL-USE \\Sent (RFC 6154), else by its usual names, else None."""
+        ...
+
+    async def create(self, folder: str) -> None: ...
+
+    async def find(self, folder: str, message_id: str) -> list[int]:
+        """UIDs in `folder` whose Message-ID header is this (without angle brackets). Selects the folder."""
+        ...
+
+    async def append(self, folder: str, raw: bytes, flags: Sequence[str], at: datetime) -> None:
+        """APPEND (stage append)."""
+        ...
+
+    async def logout(self) -> None:
+        """LOGOUT and close; never raises."""
+        ...
+
+    def abort(self) -> None:
+        """Close at once; never raises."""
+        ...
+
+
+class ImapWire(Protocol):
+    """Opens IMAP sessions: name lookup, connect, TLS, greeting, capabilities, sign-in."""
+
+    async def open(self, account: Account, on_step: OnStep | None = None) -> ImapSession:
+        """Raises Failure with the evidence of the step that failed, within 15 seconds a step."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Envelope:
+    """RFC 5321 MAIL FROM and RCPT TO. `utf8` asks for SMTPUTF8 (RFC 6531)."""
+
+    sender: str
+    recipients: tuple[str, ...]
+    utf8: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """An SMTP reply (RFC 5321 4.2) with all its lines, as evidence where it refuses."""
+
+    code: int
+    text: str
+    evidence: Evidence | None = None
+
+    @property
+    def ok(self) -> bool:
+        return 200 <= self.code < 400
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What the server answered to one message. `sender` to MAIL; `recipients` to each RCPT; `data` the last word, None
+    where it never came to DATA (MAIL or all RCPT refused)."""
+
+    sender: Reply
+    recipients: dict[str, Reply]
+    data: Reply | None
+
+
+class SmtpSession(Protocol):
+    """A signed-in SMTP session (RFC 5321, 4954)."""
+
+    @property
+    def size_limit(self) -> int | None:
+        """SIZE of EHLO (RFC 1870), in bytes; None where not told."""
+        ...
+
+    @property
+    def closed(self) -> bool: ...
+
+    async def send(self, envelope: Envelope, raw: bytes, before_data: Callable[[], Awaitable[bool]]) -> Answer:
+        """One message. `before_data` is awaited before the first byte of the message is written: it commits that the
+        message is being handed over; where it returns False the transaction is given up with RSET and Failure raised.
+
+        Raises Failure where the session failed before the final dot was written (safe to send again), Unanswered after.
+        A refusal is no failure: it is in the answer. Size and SMTPUTF8 that the server cannot take are refused here
+        with a Reply of 552 or 553 made by us.
+        """
+        ...
+
+    async def noop(self) -> None: ...
+
+    async def quit(self) -> None:
+        """QUIT and close; never raises."""
+        ...
+
+    def abort(self) -> None: ...
+
+
+class SmtpWire(Protocol):
+    """Opens SMTP sessions: name lookup, connect, TLS, greeting, EHLO, sign-in."""
+
+    async def open(self, account: Account, on_step: OnStep | None = None) -> SmtpSession:
+        """Raises Failure with the evidence of the step that failed, within 15 seconds a step."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class CallResult:
+    """What a webhook's receiver answered; `status` is None where no answer came."""
+
+    status: int | None
+    error: str | None = None
+
+    @property
+    def ok(self) -> bool:
+        return self.status is not None and 200 <= self.status < 300
+
+
+class WebhookWire(Protocol):
+    """Posts events, signed as the Standard Webhooks specification says."""
+
+    async def post(self, url: str, secret: str, event_id: str, at: datetime, body: bytes) -> CallResult:
+        """Never raises; within 15 seconds. Redirects are not followed; private addresses are refused unless allowed."""
+        ...
+
+
+class DiscoveryWire(Protocol):
+    """Finds settings: provider table, autoconfig at the domain, SRV (RFC 6186, 8314), MX of a known provider, guesses."""
+
+    async def discover(self, address: str) -> list[Candidate]:
+        """Best first, in parallel, each way bounded (5 seconds); never raises for what the network does."""
+        ...
