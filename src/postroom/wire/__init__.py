@@ -1,0 +1,1 @@
+"""The protocols: IMAP, SMTP, webhooks and discovery on one bounded TCP/TLS layer. It judges and stores nothing."""
