@@ -1,0 +1,152 @@
+"""Reads the bare facts out of evidence: codes, numbers, lower-case words. It draws no conclusion from them."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+from dataclasses import dataclass
+
+from postroom.core.diagnosis.evidence import Evidence, Stage
+from postroom.core.diagnosis.guides import canonical_provider, provider_from_words
+from postroom.core.mailbox import Direction
+
+MATCHED_CHARACTERS = 16_384
+"""Only so much of a pasted text is looked at: the first and the last half of it."""
+
+_ENHANCED = re.compile(r"(?<![\w.:/\-])#?([245]\.\d{1,3}\.\d{1,3})(?![\d.]|\.\d)")
+_REPLY = re.compile(r"(?<![\w.:/=@%+\-])\(?([2-5]\d\d)(?=[ ,\-:|\"'”]|$)", re.MULTILINE)
+_NOT_A_REPLY = re.compile(r"(?:port|line|http(?:/[\d.]+)?|error|status:?|after|in|timeout ?=?|size|pid|limit(?: of)?)[\s:=#]*$")
+_TAGGED = re.compile(r"(?:^|[\s'\"(:])([A-Za-z0-9.*+]{1,24}) (OK|NO|BAD|BYE|PREAUTH)(?=[ \['\"]|$)", re.MULTILINE)
+_BARE = re.compile(r"(?:^|[\s'\"])(NO|BAD|BYE)(?= |$)", re.MULTILINE)
+_BRACKETED = re.compile(r"\[([A-Z][A-Z0-9\-]{2,30})(?: [^\]]*)?\]")
+_TEXT_CODE = re.compile(r"(?:textCode|serverResponseCode|responseCode)\W{1,4}([A-Z][A-Z0-9\-]{2,30})")
+_AADSTS = re.compile(r"aadsts\s?(\d{4,8})")
+_BASE64_JSON = re.compile(r"\beyJ[A-Za-z0-9+/_\-]{8,1200}={0,2}")
+_NOT_CODES = frozenset({"CAPABILITY", "SSL", "X509", "INFO", "ERROR", "WARNING", "WARN", "DEBUG", "IMAP", "SMTP", "MAIL", "AUTH"})
+_QUOTES = str.maketrans({"“": '"', "”": '"', "‘": "'", "’": "'", "‐": "-", "‑": "-", "–": "-", "\u00a0": " "})
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What rules are matched against. `silent`: there are no words at all; `oauth`: a token was shown, not a password."""
+
+    direction: Direction
+    stage: Stage
+    provider: str
+    text: str
+    reply: int | None
+    enhanced: str | None
+    status: str | None
+    response_codes: frozenset[str]
+    aadsts: frozenset[int]
+    tls_fault: str | None
+    oauth: bool
+    silent: bool
+
+
+def facts_of(evidence: Evidence) -> Facts:
+    """The facts of some evidence; what its fields do not say is read from `raw`. Never raises."""
+    raw = shortened(evidence.raw)
+    challenge = evidence.challenge or decoded_challenge(raw) or ""
+    words = f"{raw}\n{shortened(evidence.exception or '')}\n{challenge}"
+    text = " ".join(words.translate(_QUOTES).lower().split())
+    sending = evidence.direction is Direction.SMTP
+    enhanced = evidence.enhanced or (enhanced_code(raw) if sending else None)
+    reply = evidence.smtp_code
+    if reply is None and sending and evidence.stage is not Stage.OAUTH:
+        reply = reply_code(raw, enhanced)
+    provider = canonical_provider(evidence.provider)
+    return Facts(
+        direction=evidence.direction,
+        stage=evidence.stage,
+        provider=provider if provider != "generic" else provider_from_words(text, (evidence.host or "").lower()),
+        text=text,
+        reply=reply,
+        enhanced=enhanced.lstrip("#") if enhanced else None,
+        status=(evidence.status or "").upper() or (None if sending else imap_status(raw)),
+        response_codes=frozenset() if sending else response_codes(evidence.response_code, raw),
+        aadsts=frozenset(int(number) for number in _AADSTS.findall(text)),
+        tls_fault=evidence.tls.fault if evidence.tls else None,
+        oauth=_token_shown(evidence, text, challenge),
+        silent=not text,
+    )
+
+
+def shortened(raw: str) -> str:
+    """The text, without its middle where it is longer than what rules look at."""
+    if len(raw) <= MATCHED_CHARACTERS:
+        return raw
+    half = MATCHED_CHARACTERS // 2
+    return f"{raw[:half]}\n{raw[-half:]}"
+
+
+def enhanced_code(raw: str) -> str | None:
+    """The first RFC 3463 code in the text; IP addresses and version numbers are not taken for one."""
+    found = _ENHANCED.search(raw)
+    return found.group(1) if found else None
+
+
+def reply_code(raw: str, enhanced: str | None = None) -> int | None:
+    """The RFC 5321 reply code in the text: no port, HTTP code, line number or size that looks like one.
+
+    Where an enhanced code is known, a number of its class that stands right before it wins.
+    """
+    if enhanced and (before := re.search(rf"\b({enhanced[0]}\d\d)\W{{1,8}}{re.escape(enhanced)}", raw)):
+        return int(before.group(1))
+    best: int | None = None
+    for found in _REPLY.finditer(raw):
+        code = int(found.group(1))
+        if code // 100 not in (4, 5) or _NOT_A_REPLY.search(raw[max(0, found.start() - 24) : found.start()].lower()):
+            continue
+        if enhanced and code // 100 != int(enhanced[0]):
+            continue
+        best = code
+        break
+    return best
+
+
+def imap_status(raw: str) -> str | None:
+    """The last tagged status in a dialogue; without one the last untagged or bare NO, BAD or BYE."""
+    untagged: str | None = None
+    tagged: str | None = None
+    for found in _TAGGED.finditer(raw):
+        if found.group(1) == "*":
+            untagged = found.group(2) if found.group(2) != "OK" else untagged
+        elif found.group(1) != "+":
+            tagged = found.group(2)
+    if tagged or untagged:
+        return tagged or untagged
+    bare = _BARE.search(raw)
+    return bare.group(1) if bare else None
+
+
+def response_codes(given: str | None, raw: str) -> frozenset[str]:
+    """RFC 5530 response codes: the one that is known, and those in brackets in the text, without arguments."""
+    found = {code for code in _BRACKETED.findall(raw) if code not in _NOT_CODES}
+    found.update(_TEXT_CODE.findall(raw))
+    if given:
+        found.add(given.strip("[]").upper().split(" ")[0])
+    return frozenset(found)
+
+
+def decoded_challenge(raw: str) -> str | None:
+    """The JSON error inside a base64 XOAUTH2 or OAUTHBEARER challenge in the text (RFC 7628 section 3.2.2)."""
+    for found in _BASE64_JSON.finditer(raw):
+        encoded = found.group(0).rstrip("=")
+        try:
+            decoded = base64.b64decode(encoded + "=" * (-len(encoded) % 4), validate=True)
+        except (binascii.Error, ValueError):
+            continue
+        text = decoded.decode("utf-8", "replace")
+        if '"status"' in text or '"error"' in text:
+            return text
+    return None
+
+
+def _token_shown(evidence: Evidence, text: str, challenge: str) -> bool:
+    if evidence.mechanism:
+        return evidence.mechanism.upper() in ("XOAUTH2", "OAUTHBEARER")
+    if challenge:
+        return True
+    return "auth=xoauth2" not in text and ("authenticate xoauth2" in text or "auth xoauth2" in text or "'xoauth2'" in text)
