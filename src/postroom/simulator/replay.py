@@ -1,0 +1,131 @@
+"""Turns a recorded failure {direction, stage, raw} into the fault that makes a client meet it. It does not judge it.
+
+Records come from logs: a server's own lines, a session's transcript, or a client library's exception around them.
+The words are kept; what is added is only the wire form without which a client could not read them.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TypedDict
+
+from postroom.simulator.fault import Behaviour, Fault, FieldError, Service
+
+_SMTP_STAGE = {"data": "dot", "send": "mail", "logout": "quit"}
+_SMTP_CODE = {"greeting": 554, "ehlo": 502, "starttls": 454, "auth": 535, "mail": 550, "rcpt": 550, "dot": 554}
+_UNPLAYABLE = {
+    "dns": "a name lookup never reaches a mail server",
+    "oauth": "the answer came from a token endpoint, not from a mail server",
+}
+_TLS_WORDS: tuple[tuple[str, Behaviour], ...] = (
+    (r"not yet valid", Behaviour.NOT_YET_VALID),
+    (r"expired", Behaviour.EXPIRED),
+    (r"host ?name|altname|wrong host|does(n't| not) match|no name matching", Behaviour.WRONG_HOST),
+    (r"self[-_ ]signed", Behaviour.SELF_SIGNED),
+    (
+        r"issuer|unable to find valid certification path|unable to verify|verif(y|ication) failed|unknown[_ ]ca"
+        r"|not trusted|untrusted|certificate[_ ]unknown|unable_to_get|trust anchor",
+        Behaviour.UNKNOWN_CA,
+    ),
+    (r"wrong version number|plaintext|unknown protocol|not an ssl|ssl record|first record", Behaviour.PLAIN),
+    (r"time(d)?[- ]?out", Behaviour.HANG),
+)
+_CONNECT_WORDS: tuple[tuple[str, Behaviour], ...] = (
+    (r"refused", Behaviour.REFUSE),
+    (r"time(d)?[- ]?out|did not properly respond|after \d+ ?ms", Behaviour.HANG),
+    (r"reset|abort|10054|104\b", Behaviour.RESET),
+)
+_LOST = r"\beof\b|connection (was )?(lost|closed|reset|aborted|timed out)|unexpected(ly)? (end|closed)|response: -1"
+_TRANSCRIPT_LINE = re.compile(r"^\s*(?:S:|<==?|<-|Server:)\s*['\"]?\s*(.*?)(?:\\r\\n)?['\"]?\s*$")
+_TAGGED = re.compile(r"^[A-Za-z0-9.]{1,12} (OK|NO|BAD)\b", re.IGNORECASE)
+
+
+class RecordFacts(TypedDict, total=False):
+    """What a record may know beside its raw text, and whom and how often it shall strike."""
+
+    status: str | None
+    response_code: str | None
+    smtp_code: int | None
+    account: str | None
+    times: int | None
+
+
+def fault_from_record(
+    direction: str,
+    stage: str,
+    raw: str,
+    *,
+    status: str | None = None,
+    response_code: str | None = None,
+    smtp_code: int | None = None,
+    account: str | None = None,
+    times: int | None = None,
+) -> Fault:
+    """The fault that plays a record; `status`, `response_code` and `smtp_code` are what the record knows beside `raw`.
+
+    `stage` is the stage of the evidence: `data` is played after the final dot, where servers judge content, and `send`
+    (somewhere in MAIL, RCPT, DATA) at MAIL. Raises FieldError for `dns` and `oauth`, which no mail server says.
+    """
+    try:
+        protocol = Service(direction)
+    except ValueError:
+        raise FieldError("direction", "must be imap or smtp") from None
+    if stage in _UNPLAYABLE:
+        raise FieldError("stage", f"{stage} cannot be played here: {_UNPLAYABLE[stage]}")
+    if stage == "connect" or stage == "tls":
+        words, otherwise = (_TLS_WORDS, Behaviour.CLOSE) if stage == "tls" else (_CONNECT_WORDS, Behaviour.CLOSE)
+        behaviour = _by_words(words, raw) or otherwise
+        counted = None if behaviour is Behaviour.REFUSE else times
+        return Fault(protocol=protocol, stage=stage, behaviour=behaviour, times=counted)
+    if stage == "starttls" and status is None and smtp_code is None and (tls := _by_words(_TLS_WORDS, raw)):
+        return Fault(protocol=protocol, stage="tls", behaviour=tls, times=times)
+    if protocol is Service.SMTP:
+        stage = _SMTP_STAGE.get(stage, stage)
+    who = account if stage not in ("greeting", "ehlo", "capability", "starttls") else None
+    if status is None and smtp_code is None and re.search(_LOST, raw, re.IGNORECASE):
+        return Fault(protocol=protocol, stage=stage, behaviour=Behaviour.CLOSE, account=who, times=times)
+    answer = (
+        _smtp_answer(raw, smtp_code or _SMTP_CODE.get(stage, 554))
+        if protocol is Service.SMTP
+        else _imap_answer(raw, stage, status, response_code)
+    )
+    return Fault(protocol=protocol, stage=stage, answer=answer, account=who, times=times)
+
+
+def _by_words(words: tuple[tuple[str, Behaviour], ...], raw: str) -> Behaviour | None:
+    return next((behaviour for pattern, behaviour in words if re.search(pattern, raw, re.IGNORECASE)), None)
+
+
+def _lines(raw: str) -> list[str]:
+    lines = [line.strip() for line in raw.splitlines() if line.strip()]
+    said = [match[1] for line in lines if (match := _TRANSCRIPT_LINE.match(line))]
+    return [line for line in said if line] or lines or ["(no text)"]
+
+
+def _smtp_answer(raw: str, code: int) -> str:
+    lines = _lines(raw)
+    if all(re.match(r"[2-5]\d\d([ -]|$)", line) for line in lines) and len({line[:3] for line in lines}) == 1:
+        code, lines = int(lines[0][:3]), [line[4:] for line in lines]
+    elif match := re.match(rf"{code}[ ,-]+", lines[0]):
+        lines = [lines[0][match.end() :], *lines[1:]]
+    last = len(lines) - 1
+    return "\n".join(f"{code}{' ' if number == last else '-'}{line}" for number, line in enumerate(lines))
+
+
+def _imap_answer(raw: str, stage: str, status: str | None, response_code: str | None) -> str:
+    lines = _lines(raw)
+    if stage == "greeting":
+        text = " ".join(lines).lstrip("\\")
+        return text if text.startswith("* ") else f"* {status or 'BYE'} {text}"
+    spoken = [line for line in lines if line.startswith(("* ", "+ ")) or _TAGGED.match(line)]
+    if spoken and len(spoken) == len(lines):
+        answer = [line if line.startswith(("* ", "+ ")) else re.sub(r"^\S+", "{tag}", line) for line in spoken]
+        ended = answer[-1].startswith("{tag}") or answer[-1].upper().startswith("* BYE")
+        return "\n".join(answer if ended else [*answer, f"{{tag}} {status or 'OK'} done"])
+    text = " ".join(lines)
+    if status == "BYE":
+        return text if text.startswith("* BYE") else f"* BYE {text.removeprefix('BYE ')}"
+    text = re.sub(r"^(NO|BAD|OK) ", "", text)
+    if response_code and f"[{response_code}" not in text:
+        text = f"[{response_code}] {text}"
+    return f"{{tag}} {status or 'NO'} {text}"
