@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 import ssl
 import time
 from collections import deque
@@ -18,6 +17,7 @@ from postroom.core.diagnosis.evidence import Evidence, Failure, Stage, TlsFacts
 from postroom.core.mailbox import Account, Security
 from postroom.core.ports.wire import OnStep, Step
 from postroom.wire import tls as tls_facts
+from postroom.wire.dial import dial, encrypt
 from postroom.wire.pipe import Pipe
 from postroom.wire.redact import Redaction
 from postroom.wire.resolve import Guard, PrivateHost, ascii_host, resolve
@@ -64,6 +64,7 @@ class Stream:
         self._redaction = Redaction(account.credential)
         self._pipe = Pipe()
         self._aborted = False
+        self._left = False
 
     @classmethod
     async def open(
@@ -88,6 +89,10 @@ class Stream:
             stream.abort()
             raise
         return stream
+
+    @property
+    def _host(self) -> str:
+        return ascii_host(self.account.endpoint.host)
 
     @property
     def closed(self) -> bool:
@@ -143,7 +148,7 @@ class Stream:
                 try:
                     # A silent first address must leave time for the next.
                     async with asyncio.timeout((ends - time.monotonic()) / (len(addresses) - number + 1)):
-                        await self._dial(self._pipe)
+                        await dial(self._pipe, address, self.account.endpoint.port)
                 except OSError as error:  # TimeoutError is one
                     last = error
                     continue
@@ -152,15 +157,6 @@ class Stream:
             if isinstance(last, TimeoutError) and last.errno is None:
                 raise self.silence(self.timeout) from last
             raise self.failure(exception=last) from last
-
-    async def _dial(self, pipe: Pipe) -> None:
-        loop = asyncio.get_running_loop()
-        transport, _ = await loop.create_connection(lambda: pipe, self.address, self.account.endpoint.port)
-        sock = transport.get_extra_info("socket")
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-        if hasattr(socket, "TCP_NOTSENT_LOWAT"):
-            # Without this the kernel takes megabytes at once and then shows no progress while it sends them.
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, 2 * CHUNK)
 
     async def start_tls(self) -> None:
         """TLS from here on (RFC 9051 6.2.1, RFC 3207), after the server has agreed to STARTTLS.
@@ -180,7 +176,8 @@ class Stream:
                 self.tls = TlsFacts(fault="other", detail="the CA certificate given is not a certificate in PEM form")
                 raise self.failure(exception=f"SSLError: {self.tls.detail}") from error
             try:
-                session = await self._encrypt(self._pipe, context)
+                # A little longer than the step, which ends it with words of its own.
+                session = await encrypt(self._pipe, context, self._host, self.timeout + 5)
             except ssl.SSLError as error:
                 fault = tls_facts.fault_of(error)
                 self.tls = TlsFacts(fault=fault, detail=_words(error))
@@ -191,24 +188,6 @@ class Stream:
             self.tls = tls_facts.facts_of_session(session)
             report.detail = tls_facts.describe(self.tls, self.account.endpoint.host)
 
-    async def _encrypt(self, pipe: Pipe, context: ssl.SSLContext) -> ssl.SSLObject:
-        plain = pipe.transport
-        if plain is None or pipe.ended:
-            raise ConnectionResetError("the server closed the connection")
-        transport = await asyncio.get_running_loop().start_tls(
-            plain,
-            pipe,
-            context,
-            server_hostname=ascii_host(self.account.endpoint.host),
-            ssl_handshake_timeout=self.timeout + 5,  # the step ends first, with words of its own
-            ssl_shutdown_timeout=2,
-        )
-        if transport is None:
-            raise ConnectionResetError("the server closed the connection")
-        pipe.attach(transport)
-        session: ssl.SSLObject = transport.get_extra_info("ssl_object")
-        return session
-
     async def _refused_certificate(self, bare: TlsFacts) -> TlsFacts:
         """The facts of a certificate that was refused: one more connection, only to look at it. STARTTLS servers are
         not asked again, their certificate would need the whole conversation."""
@@ -217,8 +196,8 @@ class Stream:
         pipe = Pipe()
         try:
             async with asyncio.timeout(self.timeout / 3):
-                await self._dial(pipe)
-                session = await self._encrypt(pipe, tls_facts.looking_context())
+                await dial(pipe, self.address, self.account.endpoint.port)
+                session = await encrypt(pipe, tls_facts.looking_context(), self._host, self.timeout)
             der = session.getpeercert(binary_form=True)
             seen = tls_facts.facts_of_certificate(der) if der else bare
             return replace(seen, fault=bare.fault, detail=bare.detail, protocol=session.version())
@@ -315,6 +294,14 @@ class Stream:
 
     # Evidence
 
+    def hide(self, secret: str) -> None:
+        """Takes one more spelling of the secret out of everything that is kept."""
+        self._redaction.add(secret)
+
+    def rest_of(self, line: bytes) -> str:
+        """A line that is not what was expected, with what came behind it: at most 2 KB."""
+        return b"\n".join((line, bytes(self._pipe.buffer)))[:2048].decode(errors="replace").strip()
+
     def record(self, who: str, line: bytes) -> None:
         """Adds to the transcript: C for what we said, S for what the server said."""
         text = line[:TRANSCRIPT_WIDTH].decode(errors="replace")
@@ -354,6 +341,8 @@ class Stream:
         """The Failure of a connection that has ended."""
         why = self._pipe.error
         words = f"the connection broke ({_words(why)})" if why else "the server closed the connection"
+        if self._left:
+            words = "the connection was closed on our side"
         return self.failure(raw or self._unread(), exception=f"ConnectionLost: {words}")
 
     def silence(self, seconds: float, raw: str = "") -> Failure:
@@ -370,6 +359,8 @@ class Stream:
 
     def abort(self) -> None:
         """Closes at once. Never raises."""
+        if not self._aborted:
+            self._left = not self._pipe.ended
         self._aborted = True
         if self._pipe.transport is not None:
             self._pipe.transport.abort()

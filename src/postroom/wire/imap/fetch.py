@@ -1,0 +1,149 @@
+"""UID FETCH: sizes, whole messages as they arrive, and Message-IDs. It decides not what to fetch, nor why."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncGenerator, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from postroom.core.cursor import Sized
+from postroom.core.diagnosis.evidence import Stage
+from postroom.core.ports.wire import Fetched
+from postroom.wire.imap.dates import parse_date_time
+from postroom.wire.imap.dialogue import Dialogue
+from postroom.wire.imap.grammar import Continuation, Data, Status
+from postroom.wire.imap.tokens import Token, Unparsable, number
+from postroom.wire.imap.uids import uid_sets
+
+PIPELINED: Final = 2
+"""Commands under way at once: the server works on the next while we read this one's answer."""
+
+_MESSAGE_ID: Final = re.compile(rb"^message-id:\s*<?\s*([^>\s]+)", re.IGNORECASE | re.MULTILINE)
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """What one FETCH response says. `uid` is None in updates that the server sends by itself."""
+
+    uid: int | None
+    values: dict[str, Token]
+
+    def body(self) -> bytes | None:
+        """BODY[] where it is there and not NIL."""
+        value = self.values.get("BODY[]")
+        return value.encode() if isinstance(value, str) else value if isinstance(value, bytes) else None
+
+
+def item_of(data: Data) -> Item:
+    """Raises Unparsable."""
+    tokens = data.tokens()
+    if len(tokens) != 1 or not isinstance(tokens[0], list) or len(tokens[0]) % 2:
+        raise Unparsable("a FETCH response that is no list of names and values")
+    pairs = iter(tokens[0])
+    values: dict[str, Token] = {}
+    for name, value in zip(pairs, pairs, strict=True):
+        if not isinstance(name, str):
+            raise Unparsable("a FETCH response with a name that is no atom")
+        values[name.upper()] = value
+    return Item(number(values["UID"]) if "UID" in values else None, values)
+
+
+async def sizes(dialogue: Dialogue, first_uid: int) -> list[Sized]:
+    """RFC822.SIZE of every message from `first_uid` on, ascending."""
+    dialogue.begin(Stage.FETCH)
+    dialogue.news = False  # what comes from here on is either in the answer or news again
+    if not dialogue.exists:
+        return []
+    found: dict[int, int] = {}
+
+    def keep(data: Data) -> None:
+        if data.name != "FETCH":
+            return
+        item = item_of(data)
+        # first:* gives the last message even where its UID is lower than first (RFC 9051 6.4.9).
+        if item.uid is not None and item.uid >= first_uid and "RFC822.SIZE" in item.values:
+            found[item.uid] = number(item.values["RFC822.SIZE"], most=2**63 - 1)
+
+    await dialogue.must(b"UID FETCH %d:* (UID RFC822.SIZE)" % max(1, first_uid), keep)
+    return [Sized(uid, size) for uid, size in sorted(found.items())]
+
+
+async def messages(dialogue: Dialogue, uids: Sequence[int]) -> AsyncGenerator[Fetched, None]:
+    """Whole messages as they arrive. Left before its end, the connection is closed: it still speaks of them."""
+    dialogue.begin(Stage.FETCH)
+    wanted = set(uids)
+    waiting = uid_sets(wanted)
+    under_way: set[str] = set()
+    finished = False
+    try:
+        while True:
+            await _send_more(dialogue, waiting, under_way)
+            if not under_way:
+                finished = True
+                return
+            response = await dialogue.response()
+            if isinstance(response, Status):
+                if response.tag in under_way:
+                    under_way.remove(response.tag)
+                    _accept(dialogue, response)
+            elif isinstance(response, Continuation):
+                raise dialogue.nonsense("the server asks for more where nothing is missing")
+            elif response.name == "FETCH":
+                fetched = _fetched(dialogue, response)
+                if fetched is not None and fetched.uid in wanted:
+                    wanted.remove(fetched.uid)
+                    yield fetched
+    finally:
+        if not finished:
+            dialogue.stream.abort()
+
+
+async def _send_more(dialogue: Dialogue, waiting: Iterator[bytes], under_way: set[str]) -> None:
+    while len(under_way) < PIPELINED and (uids := next(waiting, None)):
+        under_way.add(await dialogue.send(b"UID FETCH %s (UID FLAGS INTERNALDATE BODY.PEEK[])" % uids))
+
+
+def _accept(dialogue: Dialogue, status: Status) -> None:
+    if status.word != "OK" and status.code != "EXPUNGEISSUED":  # RFC 5530: some of them are gone, the others came
+        raise dialogue.refusal(status)
+
+
+def _fetched(dialogue: Dialogue, data: Data) -> Fetched | None:
+    """None for an update of flags, and for a message that is there and has no body to give (BODY[] NIL)."""
+    try:
+        item = item_of(data)
+    except Unparsable as error:
+        raise dialogue.nonsense(str(error)) from error
+    raw = item.body()
+    if raw is None:
+        return None
+    if item.uid is None:
+        raise dialogue.nonsense("a message without its UID")
+    date = item.values.get("INTERNALDATE")
+    flags = item.values.get("FLAGS")
+    return Fetched(
+        uid=item.uid,
+        raw=raw,
+        internal_date=parse_date_time(date) if isinstance(date, bytes) else None,
+        flags=frozenset(flag for flag in flags if isinstance(flag, str)) if isinstance(flags, list) else frozenset(),
+    )
+
+
+async def message_ids(dialogue: Dialogue, command: bytes) -> dict[int, str]:
+    """UID and Message-ID (without angle brackets) of the messages that `command` names: `UID FETCH 1,2` for example."""
+    found: dict[int, str] = {}
+
+    def keep(data: Data) -> None:
+        if data.name != "FETCH":
+            return
+        item = item_of(data)
+        for name, value in item.values.items():
+            if item.uid is not None and isinstance(value, bytes) and name.startswith("BODY[HEADER"):
+                header = _MESSAGE_ID.search(value)
+                if header:
+                    found[item.uid] = header[1].decode(errors="replace")
+
+    status = await dialogue.ask(command + b" (UID BODY.PEEK[HEADER.FIELDS (MESSAGE-ID)])", keep)
+    _accept(dialogue, status)
+    return found

@@ -1,0 +1,173 @@
+"""Folders: SELECT and EXAMINE, LIST, CREATE, and which one is Sent. It reads no messages."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from postroom.core.cursor import Selected
+from postroom.core.diagnosis.evidence import Stage
+from postroom.wire.imap.dialogue import Dialogue
+from postroom.wire.imap.grammar import Data, Status
+from postroom.wire.imap.names import folder_argument, folder_of
+from postroom.wire.imap.tokens import Unparsable, number
+
+# Where no folder says that it is Sent (RFC 6154): the names that mail programs and providers give it, likeliest first.
+_SENT_NAMES: Final = (
+    "Sent",
+    "Sent Items",
+    "Sent Messages",
+    "Sent Mail",
+    "Sent-Mail",
+    "SentMail",
+    "Gesendet",
+    "Gesendete Elemente",
+    "Gesendete Objekte",
+    "Gesendete Nachrichten",
+    "Envoyés",
+    "Éléments envoyés",
+    "Messages envoyés",
+    "Courrier envoyé",
+    "Objets envoyés",
+    "Enviados",
+    "Elementos enviados",
+    "Correo enviado",
+    "Mensajes enviados",
+    "Itens enviados",
+    "Mensagens enviadas",
+    "Posta inviata",
+    "Inviata",
+    "Inviati",
+    "Messaggi inviati",
+    "Verzonden",
+    "Verzonden items",
+    "Verzonden berichten",
+    "Wysłane",
+    "Elementy wysłane",
+    "Odeslané",
+    "Odeslaná pošta",
+    "Odoslané",
+    "Elküldött",
+    "Elküldött elemek",
+    "Trimise",
+    "Skickat",
+    "Skickade objekt",
+    "Sendt",
+    "Sendte elementer",
+    "Sendt post",
+    "Lähetetyt",
+    "Saadetud",
+    "Gönderilmiş Öğeler",
+    "Gönderilmiş Postalar",
+    "Απεσταλμένα",
+    "Отправленные",
+    "Надіслані",
+    "已发送",
+    "已发送邮件",
+    "寄件備份",
+    "送信済み",
+    "送信済みアイテム",
+    "送信済みメール",
+    "보낸편지함",
+)
+_RANKS: Final = {name.casefold(): rank for rank, name in enumerate(_SENT_NAMES)}
+
+
+@dataclass(frozen=True, slots=True)
+class Folder:
+    """A folder as LIST shows it: attributes in lower case, the character between levels, the name in Unicode."""
+
+    attributes: frozenset[str]
+    delimiter: str | None
+    name: str
+
+    @property
+    def selectable(self) -> bool:
+        return not self.attributes & {"\\noselect", "\\nonexistent"}
+
+
+async def select(dialogue: Dialogue, folder: str, *, read_only: bool) -> Selected:
+    """SELECT or EXAMINE. Raises Failure, stage select; also where no UIDVALIDITY comes, for without it UIDs mean
+    nothing."""
+    dialogue.begin(Stage.SELECT, folder)
+    dialogue.exists = dialogue.recent = 0
+    numbers: dict[str, str] = {}
+    dialogue.on_status = lambda status: numbers.setdefault(status.code or "", status.argument)
+    try:
+        status = await dialogue.must((b"EXAMINE " if read_only else b"SELECT ") + folder_argument(folder))
+    finally:
+        dialogue.on_status = None
+    dialogue.news = False
+    try:
+        return Selected(
+            folder=folder,
+            uid_validity=number(numbers["UIDVALIDITY"]),
+            uid_next=number(numbers["UIDNEXT"]) if "UIDNEXT" in numbers else None,
+            exists=dialogue.exists,
+            highest_modseq=number(numbers["HIGHESTMODSEQ"], most=2**63 - 1) if "HIGHESTMODSEQ" in numbers else None,
+            read_only=read_only or status.code == "READ-ONLY",
+        )
+    except (KeyError, Unparsable) as error:
+        raise dialogue.nonsense("the folder has no usable UIDVALIDITY, UIDNEXT or HIGHESTMODSEQ") from error
+
+
+async def listed(dialogue: Dialogue) -> list[Folder]:
+    """All folders, with their special uses where the server knows them."""
+    dialogue.begin(Stage.SELECT)
+    found: list[Folder] = []
+
+    def keep(data: Data) -> None:
+        if data.name in ("LIST", "XLIST"):
+            found.append(_folder(data))
+
+    if {"LIST-EXTENDED", "SPECIAL-USE"} <= dialogue.capabilities:
+        if (await dialogue.ask(b'LIST "" "*" RETURN (SPECIAL-USE)', keep)).word == "OK":
+            return found
+        found.clear()
+    await dialogue.must(b'LIST "" "*"', keep)
+    return found
+
+
+def _folder(data: Data) -> Folder:
+    tokens = data.tokens()
+    if len(tokens) < 3 or not isinstance(tokens[0], list):
+        raise Unparsable("a LIST response without attributes, delimiter and name")
+    attributes, delimiter = tokens[0], tokens[1]
+    name = folder_of(tokens[2])
+    if name is None:
+        raise Unparsable("a LIST response whose name is a list")
+    return Folder(
+        attributes=frozenset(str(attribute).lower() for attribute in attributes),
+        delimiter=delimiter.decode(errors="replace") or None if isinstance(delimiter, bytes) else None,
+        name=name,
+    )
+
+
+def sent_among(folders: list[Folder]) -> str | None:
+    """The Sent folder: the one that says so, else the one with the likeliest name, the nearest to the top."""
+    usable = [folder for folder in folders if folder.selectable]
+    for folder in usable:
+        if "\\sent" in folder.attributes:
+            return folder.name
+    named = [
+        (_RANKS[last], depth, folder.name) for folder in usable for depth, last in [_last(folder)] if last in _RANKS
+    ]
+    return min(named)[2] if named else None
+
+
+def _last(folder: Folder) -> tuple[int, str]:
+    levels = folder.name.split(folder.delimiter) if folder.delimiter else [folder.name]
+    return len(levels), levels[-1].casefold()
+
+
+async def create(dialogue: Dialogue, folder: str) -> None:
+    """CREATE, and SUBSCRIBE so that mail programs show it. That it exists already is no failure."""
+    dialogue.begin(Stage.APPEND, folder)
+    status = await dialogue.ask(b"CREATE " + folder_argument(folder))
+    if not _exists(status):
+        dialogue.accepted(status)
+        await dialogue.ask(b"SUBSCRIBE " + folder_argument(folder))
+
+
+def _exists(status: Status) -> bool:
+    return status.word == "NO" and (status.code == "ALREADYEXISTS" or "exist" in status.text.lower())
