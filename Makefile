@@ -6,6 +6,7 @@ OURS = src tests bench tools
 
 .DEFAULT_GOAL = help
 .DELETE_ON_ERROR:
+.NOTPARALLEL:
 MAKEFLAGS += --no-print-directory
 
 .PHONY: help

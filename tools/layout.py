@@ -56,7 +56,19 @@ def findings(root: Path) -> list[Finding]:
 def tracked(root: Path) -> list[Path]:
     """The files that git has or would take, without the ignored ones; paths from `root`."""
     listed = subprocess.run(
-        ["git", "-C", str(root), "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+        # A checkout may belong to another account than ours, as in a container.
+        [
+            "git",
+            "-c",
+            "safe.directory=*",
+            "-C",
+            str(root),
+            "ls-files",
+            "-z",
+            "--cached",
+            "--others",
+            "--exclude-standard",
+        ],
         capture_output=True,
         check=True,
     )

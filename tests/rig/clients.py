@@ -6,6 +6,8 @@ import smtplib
 import time
 from email.message import EmailMessage
 
+from tests.rig.dovecot import DOMAIN
+
 RAW = b"From: customer@example.test\r\nSubject: A question\r\nMessage-ID: <one@example.test>\r\n\r\nWhere is it?\r\n"
 
 
@@ -39,12 +41,12 @@ async def until(fact, seconds=20.0):
 
 
 def submit(postfix, user, message, tls=None):
-    with smtplib.SMTP("localhost", postfix.submission_port, timeout=20) as client:
+    with smtplib.SMTP("localhost", postfix.submission_port, local_hostname=DOMAIN, timeout=20) as client:
         client.starttls(context=tls)
         client.login(user.name, user.password)
         client.send_message(message)
 
 
 def send(sink, message=None, recipients=("a@x.test", "b@x.test")):
-    with smtplib.SMTP("localhost", sink.port, timeout=5) as client:
+    with smtplib.SMTP("localhost", sink.port, local_hostname=DOMAIN, timeout=20) as client:
         return client.send_message(message or letter("a@x.test"), to_addrs=recipients)

@@ -188,7 +188,7 @@ class Dovecot(Server):
         await asyncio.to_thread(self._deliver, name, raw, sender)
 
     def _deliver(self, name: str, raw: bytes, sender: str) -> None:
-        with smtplib.LMTP(HOST, self.lmtp_port, timeout=30) as peer:
+        with smtplib.LMTP(HOST, self.lmtp_port, local_hostname=DOMAIN, timeout=30) as peer:
             peer.sendmail(sender, [f"{name}@{DOMAIN}"], raw)
 
     async def kick(self, name: str) -> None:

@@ -77,7 +77,8 @@ class Postfix(Server):
             self._settings = {}
         await self.sink.start()
         await self._refusing.start()
-        await run(self._postfix, "-c", self.folder, "check")
+        if not (self.folder / "queue" / "active").exists():
+            await run(self._postfix, "-c", self.folder, "check")  # makes the queue's folders with their owners
         await super().start()
 
     async def stop(self) -> None:

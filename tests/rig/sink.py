@@ -203,6 +203,13 @@ class Sink:
         """A connection is gone."""
         self._open.discard(session)
 
+    async def handle_EHLO(
+        self, server: "_Session", session: Session, envelope: Envelope, hostname: str, responses: list[str]
+    ) -> list[str]:
+        """The extensions to announce: no empty AUTH when there is nobody to log in."""
+        session.host_name = hostname
+        return [line for line in responses if line.rstrip() != "250-AUTH"]
+
     async def handle_DATA(self, server: "_Session", session: Session, envelope: Envelope) -> str:
         """The message is whole: record it, or fail as told."""
         raw = bytes(envelope.original_content or b"")

@@ -19,13 +19,27 @@ async def test_postfix_delivers_to_a_mailbox_and_to_the_sink(dovecot, postfix, u
 
 
 def test_postfix_takes_mail_over_tls_and_refuses_who_has_not_logged_in(postfix, user, certificates):
-    with smtplib.SMTP_SSL("localhost", postfix.smtps_port, context=certificates.client_context()) as client:
+    with smtplib.SMTP_SSL(
+        "localhost", postfix.smtps_port, local_hostname="rig.test", context=certificates.client_context()
+    ) as client:
         with pytest.raises(smtplib.SMTPRecipientsRefused):
             client.send_message(letter(user.address))
         with pytest.raises(smtplib.SMTPAuthenticationError):
             client.login(user.name, "wrong")
         client.login(user.name, user.password)
         assert not client.send_message(letter(user.address))
+
+
+def test_postfix_asks_dovecot_whether_a_token_is_good(dovecot, postfix, user):
+    def attempt(token):
+        answers = iter([f"user={user.name}\x01auth=Bearer {token}\x01\x01", ""])
+        with smtplib.SMTP("localhost", postfix.submission_port, local_hostname="rig.test", timeout=20) as client:
+            client.ehlo()
+            return client.auth("XOAUTH2", lambda challenge=None: next(answers))[0]
+
+    assert attempt(dovecot.token(user.name)) == 235
+    with pytest.raises(smtplib.SMTPAuthenticationError):
+        attempt(dovecot.token(user.name, expires_in=-60))
 
 
 async def test_mail_to_the_bounce_domain_comes_back_as_a_report(dovecot, postfix, user):

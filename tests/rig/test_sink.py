@@ -18,6 +18,15 @@ async def test_the_sink_records_what_it_accepts_with_counts(sink):
     assert [line.split()[0] for line in sink.seen[:6]] == ["CONNECT", "EHLO", "MAIL", "RCPT", "RCPT", "DATA"]
 
 
+async def test_a_sink_without_users_offers_no_log_in(sink):
+    def story():
+        with smtplib.SMTP("localhost", sink.port, local_hostname="rig.test", timeout=20) as client:
+            client.ehlo()
+            return client.esmtp_features
+
+    assert set(await asyncio.to_thread(story)) == {"size", "8bitmime", "smtputf8", "help"}
+
+
 async def test_the_sink_refuses_one_recipient_and_takes_the_other(sink):
     sink.answer("RCPT", "550 5.1.1 No such user", matching="b@x.test")
     assert await asyncio.to_thread(send, sink) == {"b@x.test": (550, b"5.1.1 No such user")}
@@ -77,7 +86,13 @@ async def test_the_sink_speaks_tls_and_wants_a_log_in(certificates, security):
     def story(port):
         trust = certificates.client_context()
         kind = smtplib.SMTP_SSL if security == "tls" else smtplib.SMTP
-        with kind("localhost", port, timeout=20, **({"context": trust} if security == "tls" else {})) as client:
+        with kind(
+            "localhost",
+            port,
+            local_hostname="rig.test",
+            timeout=20,
+            **({"context": trust} if security == "tls" else {}),
+        ) as client:
             if security == "starttls":
                 client.starttls(context=trust)
             with pytest.raises(smtplib.SMTPSenderRefused):
