@@ -31,10 +31,12 @@ class Signal(StrEnum):
     ACCEPTED = "accepted by the server"
     REFUSED = "refused for good"
     PUT_OFF = "put off by the server"
-    INTERRUPTED = "mailbox failed before the message was handed over"
+    INTERRUPTED = "connection lost before the message was handed over"
+    MAILBOX_REFUSED = "mailbox refused before the message was taken"
     UNANSWERED = "connection lost before the answer"
     HOLD = "sending stopped working"
     RELEASE = "sending works again"
+    TRIED = "handed to the server to see whether sending works again"
     FOUND = "found in Sent"
     ABSENT = "not in Sent, may be sent again"
     UNKNOWABLE = "not in Sent, which proves nothing"
@@ -71,10 +73,13 @@ TABLE: dict[tuple[State, Signal], tuple[State, tuple[Effect, ...]]] = {
     (_S.DEFERRED, _G.CANCELLED): (_S.CANCELLED, ()),
     (_S.DEFERRED, _G.RETRIED): (_S.QUEUED, ()),
     (_S.SENDING, _G.ACCEPTED): (_S.SENT, (_E.COPY_TO_SENT, _E.TELL_SENT)),
-    (_S.SENDING, _G.REFUSED): (_S.FAILED, (_E.TELL_FAILED,)),
-    (_S.SENDING, _G.PUT_OFF): (_S.DEFERRED, (_E.TELL_DEFERRED,)),
+    # Refused or put off concerns at least one recipient; others may have accepted, hence the copy.
+    (_S.SENDING, _G.REFUSED): (_S.FAILED, (_E.COPY_TO_SENT, _E.TELL_FAILED)),
+    (_S.SENDING, _G.PUT_OFF): (_S.DEFERRED, (_E.COPY_TO_SENT, _E.TELL_DEFERRED)),
     (_S.SENDING, _G.INTERRUPTED): (_S.QUEUED, ()),
+    (_S.SENDING, _G.MAILBOX_REFUSED): (_S.HELD, (_E.TELL_HELD,)),
     (_S.SENDING, _G.UNANSWERED): (_S.UNCONFIRMED, (_E.LOOK_IN_SENT,)),
+    (_S.HELD, _G.TRIED): (_S.SENDING, ()),
     (_S.HELD, _G.RELEASE): (_S.QUEUED, ()),
     (_S.HELD, _G.EXPIRED): (_S.EXPIRED, (_E.TELL_EXPIRED,)),
     (_S.HELD, _G.CANCELLED): (_S.CANCELLED, ()),

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import base64
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
+
+from postroom.core.delivery import Delivery
+from postroom.core.health import Health
+from postroom.core.mailbox import Mailbox
 
 
 class EventType(StrEnum):
@@ -64,3 +69,42 @@ class Call:
     webhook: Webhook
     recorded: Recorded
     attempts: int
+
+
+def signing_secret(secret: str) -> str:
+    """A webhook's secret (Standard Webhooks, "Signature scheme"): `whsec_` and base 64 of what World.secret() drew."""
+    return "whsec_" + base64.b64encode(base64.urlsafe_b64decode(secret + "=" * (-len(secret) % 4))).decode()
+
+
+def rfc3339(at: datetime) -> str:
+    """A time as the contract writes it (RFC 3339, UTC, `Z`)."""
+    return at.isoformat().replace("+00:00", "Z")
+
+
+def mailbox_data(mailbox: Mailbox, health: Health) -> dict[str, Any]:
+    """What a `mailbox.…` event says."""
+    return {
+        "id": mailbox.id,
+        "address": mailbox.address,
+        "reference": mailbox.reference,
+        "direction": health.direction.word,
+        "state": health.state.public,
+        "since": rfc3339(health.since),
+        "diagnosis": health.diagnosis.as_dict() if health.diagnosis else None,
+    }
+
+
+def delivery_data(delivery: Delivery) -> dict[str, Any]:
+    """What a `delivery.…` event says; `message_id` is the RFC 5322 one."""
+    return {
+        "id": delivery.id,
+        "mailbox_id": delivery.mailbox_id,
+        "message_id": delivery.rfc_message_id,
+        "conversation_id": delivery.conversation_id,
+        "state": str(delivery.state),
+        "attempts": delivery.attempts,
+        "recipients": [one.as_dict() for one in delivery.recipients],
+        "diagnosis": delivery.diagnosis.as_dict() if delivery.diagnosis else None,
+        "accepted_at": rfc3339(delivery.accepted_at),
+        "expires_at": rfc3339(delivery.expires_at),
+    }

@@ -12,13 +12,15 @@ from postroom.core.mailbox import Direction
 
 
 class State(StrEnum):
-    """Faltering and suspected are what people see as degraded: not told yet, and one refused sign-in not confirmed."""
+    """Faltering, suspected and doubted are what people see as degraded: one that nobody was told of yet, one whose
+    sign-in was refused once and not confirmed, and the latter when it has lasted and was told."""
 
     CONNECTING = "connecting"
     CONNECTED = "connected"
     FALTERING = "faltering"
     DEGRADED = "degraded"
     SUSPECTED = "suspected"
+    DOUBTED = "doubted"
     NEEDS_REAUTH = "needs_reauth"
     NEEDS_ATTENTION = "needs_attention"
     PAUSED = "paused"
@@ -26,7 +28,8 @@ class State(StrEnum):
     @property
     def public(self) -> str:
         """The word of the contract: one of the six states that DESIGN names."""
-        return State.DEGRADED.value if self in (State.FALTERING, State.SUSPECTED) else self.value
+        hidden = (State.FALTERING, State.SUSPECTED, State.DOUBTED)
+        return State.DEGRADED.value if self in hidden else self.value
 
 
 class Signal(StrEnum):
@@ -107,10 +110,18 @@ TABLE: dict[tuple[State, Signal], tuple[State, tuple[Effect, ...]]] = {
     (_S.SUSPECTED, _G.FAILED): (_S.SUSPECTED, (_E.PROBE_BACKOFF,)),
     (_S.SUSPECTED, _G.SIGN_IN_REFUSED): _REAUTH,
     (_S.SUSPECTED, _G.SETTINGS_REFUSED): _ATTENTION,
-    (_S.SUSPECTED, _G.LASTED): (_S.SUSPECTED, (_E.TELL_DEGRADED,)),
+    (_S.SUSPECTED, _G.LASTED): (_S.DOUBTED, (_E.TELL_DEGRADED,)),
     (_S.SUSPECTED, _G.CHANGED): _RESTART,
     (_S.SUSPECTED, _G.PAUSED): _PAUSE,
     (_S.SUSPECTED, _G.RESUMED): (_S.SUSPECTED, ()),
+    (_S.DOUBTED, _G.SIGNED_IN): (_S.CONNECTED, _UP),
+    (_S.DOUBTED, _G.FAILED): (_S.DOUBTED, (_E.PROBE_BACKOFF,)),
+    (_S.DOUBTED, _G.SIGN_IN_REFUSED): _REAUTH,
+    (_S.DOUBTED, _G.SETTINGS_REFUSED): _ATTENTION,
+    (_S.DOUBTED, _G.LASTED): (_S.DOUBTED, ()),
+    (_S.DOUBTED, _G.CHANGED): _RESTART,
+    (_S.DOUBTED, _G.PAUSED): _PAUSE,
+    (_S.DOUBTED, _G.RESUMED): (_S.DOUBTED, ()),
     (_S.NEEDS_REAUTH, _G.SIGNED_IN): (_S.CONNECTED, _UP),
     (_S.NEEDS_REAUTH, _G.FAILED): (_S.NEEDS_REAUTH, (_E.PROBE_NEVER,)),
     (_S.NEEDS_REAUTH, _G.SIGN_IN_REFUSED): (_S.NEEDS_REAUTH, (_E.PROBE_NEVER,)),

@@ -5,7 +5,7 @@ Every method is one transaction, on disk when it returns. All raise StoreUnavail
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Generic, Protocol, TypeVar
@@ -133,6 +133,22 @@ class ApiKey:
     revoked_at: datetime | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """How many there are, for metrics; a state without any may be missing."""
+
+    deliveries: Mapping[DeliveryState, int]
+    directions: Mapping[tuple[Direction, HealthState], int]
+
+
+class Watcher(Protocol):
+    """Tells one waiter of writes, by this process or another. Waiters re-read their rows after each return."""
+
+    async def changed(self, seconds: float) -> None:
+        """Returns at once where something was written since it last returned; else when it is, or after `seconds`."""
+        ...
+
+
 class MailboxStore(Protocol):
     async def add_mailbox(self, mailbox: Mailbox, credential: Credential, health: Sequence[HealthChange]) -> None:
         """Raises AddressTaken where the address is connected already."""
@@ -155,9 +171,15 @@ class MailboxStore(Protocol):
         """Compare and swap on the state: False (and nothing written) where it is no longer `was`."""
         ...
 
-    async def heard(self, mailbox_id: str, direction: Direction, at: datetime) -> None: ...
+    async def heard(self, mailbox_id: str, direction: Direction, at: datetime) -> None:
+        """Notes that the server answered; may be kept in memory and written with the next heartbeat."""
+        ...
     async def probes_due(self, worker_id: str, direction: Direction, now: datetime, limit: int = 100) -> list[Health]:
         """Of this worker's mailboxes: those whose next_probe_at has come."""
+        ...
+
+    async def unsettled(self, worker_id: str, direction: Direction) -> list[Health]:
+        """Of this worker's mailboxes: every direction that is not connected."""
         ...
 
     async def lasting(self, worker_id: str, since: datetime, limit: int = 100) -> list[Health]:
@@ -181,6 +203,10 @@ class LeaseStore(Protocol):
 
     async def leases(self, worker_id: str) -> list[Lease]:
         """What this worker owns now; a mailbox that was deleted is no longer in it."""
+        ...
+
+    async def alive(self, now: datetime) -> int:
+        """How many workers' heartbeats are fresh."""
         ...
 
     async def resign(self, worker_id: str) -> None:
@@ -209,6 +235,10 @@ class InboundStore(Protocol):
 
     async def messages(self, conversation_id: str, *, limit: int = 50, cursor: str | None = None) -> Page[Message]:
         """Oldest first."""
+        ...
+
+    async def latest(self, conversation_id: str) -> Message | None:
+        """The newest readable message of a conversation."""
         ...
 
     async def message_by_rfc_id(self, mailbox_id: str, rfc_message_id: str) -> Message | None: ...
@@ -251,9 +281,22 @@ class OutboxStore(Protocol):
         Raises LeaseLost."""
         ...
 
+    async def oldest_held(self, lease: Lease) -> Delivery | None:
+        """The one that tells whether sending works again (not one whose send_at is to come)."""
+        ...
+
+    async def try_held(self, lease: Lease, delivery_id: str, now: datetime) -> bool:
+        """From held to `sending` though the mailbox is not connected (TRIED). False where it is no longer held."""
+        ...
+
     async def settle(self, lease: Lease | None, settlement: Settlement) -> bool:
         """Compare and swap on `was`: False where it changed meanwhile. Raises LeaseLost. `lease` is None for what a
         person did (cancel, retry)."""
+        ...
+
+    async def errands_due(self, worker_id: str, now: datetime) -> list[str]:
+        """Of this worker's mailboxes with receiving connected: those with an unconfirmed delivery that is due to be
+        looked for, or a copy for Sent that is due."""
         ...
 
     async def unconfirmed(self, lease: Lease, now: datetime, limit: int = 50) -> list[Delivery]:
@@ -316,8 +359,12 @@ class AddressTaken(Exception):  # noqa: N818 - reads as the sentence it is
 class Store(MailboxStore, LeaseStore, InboundStore, OutboxStore, EventStore, KeyStore, Protocol):
     """The whole store."""
 
-    async def changed(self, seconds: float) -> None:
-        """Returns when something was written that flows may wait for (by any process), or after `seconds`."""
+    def watcher(self) -> Watcher:
+        """For one loop that re-reads rows when something was written."""
+        ...
+
+    async def counts(self) -> Counts:
+        """Deliveries by state, and directions of mailboxes by state."""
         ...
 
     async def ping(self) -> None:

@@ -204,7 +204,7 @@ class WebhookWire(Protocol):
 
 
 class DiscoveryWire(Protocol):
-    """Finds settings: provider table, autoconfig at the domain, SRV (RFC 6186, 8314), MX of a known provider, guesses."""
+    """Finds settings: provider table, autoconfig, SRV (RFC 6186, 8314), MX of a known provider, guesses."""
 
     async def discover(self, address: str) -> list[Candidate]:
         """Best first, in parallel, each way bounded (5 seconds); never raises for what the network does."""

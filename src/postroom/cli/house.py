@@ -1,0 +1,32 @@
+"""Opens the house for one command: settings, store, flows; the engine does not run. It prints nothing."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import TypeVar
+
+from postroom import logs, settings
+from postroom.serve import House, build
+
+T = TypeVar("T")
+
+
+@asynccontextmanager
+async def opened() -> AsyncIterator[House]:
+    """For commands that read or change what is stored; a server that runs beside notices within a second."""
+    chosen = settings.load()
+    logs.configure(chosen.model_copy(update={"log_level": "error"}))
+    async with build(chosen) as house:
+        yield house
+
+
+def run(story: Callable[[House], Awaitable[T]]) -> T:
+    """Runs one story with the house open."""
+
+    async def told() -> T:
+        async with opened() as house:
+            return await story(house)
+
+    return asyncio.run(told())

@@ -1,0 +1,275 @@
+"""Mailboxes: connect, list, look, sign in anew, pause, resume, check, remove."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import typer
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from postroom.cli.house import run
+from postroom.cli.output import ago, console, fail, plain, print_json, say, state, table, told
+from postroom.cli.steps import asked_password, endpoint, report_as_dict, show_report, show_step
+from postroom.core.mailbox import Credential, Direction, Endpoint, Mailbox, Security
+from postroom.core.ports.store import AddressTaken, MailboxView
+from postroom.flows.connect import Connection, NewMailbox, NotConnected, Report
+from postroom.serve import House
+
+app = typer.Typer(help="Mailboxes: connect, look, mend.", no_args_is_help=True)
+_JSON = typer.Option(False, "--json", help="Print JSON.")
+_MAILBOX = typer.Argument(help="The mailbox: its address or id.")
+_PASSWORD_FILE = typer.Option(
+    None, help="File with the password; without it you are asked, or POSTROOM_MAILBOX_PASSWORD."
+)
+
+
+@app.command()
+def add(
+    address: str = typer.Argument(help="The address to connect."),
+    name: str = typer.Option("", help="The name that recipients see."),
+    imap: str | None = typer.Option(None, help="IMAP server as host or host:port; found by itself where it can be."),
+    imap_security: Security | None = typer.Option(None, help="tls (port 993), starttls or none (port 143)."),
+    smtp: str | None = typer.Option(None, help="SMTP server as host or host:port."),
+    smtp_security: Security | None = typer.Option(None, help="tls (port 465), starttls (port 587) or none."),
+    username: str | None = typer.Option(None, help="What to sign in with; the address unless given."),
+    password_file: Path | None = _PASSWORD_FILE,
+    ca_certificate: Path | None = typer.Option(None, help="PEM file of the CA of your own server."),
+    hold_hours: int = typer.Option(72, min=1, max=720, help="How long outgoing mail is held during an outage."),
+    folder: list[str] = typer.Option(["INBOX"], help="Folders to read."),
+    reference: str | None = typer.Option(None, help="Your own identifier for it."),
+    json: bool = _JSON,
+) -> None:
+    """Connect a mailbox: every step of both directions is tried before it is saved."""
+    credential = Credential(password=asked_password(password_file))
+    ca = ca_certificate.read_text() if ca_certificate else None
+
+    async def story(house: House) -> MailboxView:
+        sign_in = username or address
+        imap_end = endpoint(imap, imap_security, sign_in, Direction.IMAP) if imap else None
+        smtp_end = endpoint(smtp, smtp_security, sign_in, Direction.SMTP) if smtp else None
+        if imap_end is None or smtp_end is None:
+            candidates = await house.discovery.discover(address)
+            if not candidates:
+                fail(f"no mail server was found for {address}: name them with --imap and --smtp", 2)
+            imap_end = imap_end or _with(candidates[0].imap, username)
+            smtp_end = smtp_end or _with(candidates[0].smtp, username)
+        connection = Connection(
+            address=address,
+            name=name,
+            imap=imap_end,
+            smtp=smtp_end,
+            credential=credential,
+            ca_certificate=ca,
+        )
+        new = NewMailbox(connection, hold_hours, tuple(folder), reference)
+        view = await house.connect.add(new, None if json else show_step)
+        if not json:
+            say(f"[green]{escape(address)} is connected[/] as {view.mailbox.id}.")
+            await _first_sync(house, view.mailbox.id)
+        return view
+
+    try:
+        view = run(story)
+    except AddressTaken:
+        fail(f"{address} is connected already; postroom mailbox show {address}")
+    except NotConnected as refused:
+        if json:
+            print_json(report_as_dict(refused.report))
+        elif refused.report.diagnosis:
+            told(refused.report.diagnosis)
+        sys.exit(1)
+    if json:
+        print_json(view_as_dict(view))
+
+
+def _with(chosen: Endpoint, username: str | None) -> Endpoint:
+    return replace(chosen, username=username) if username else chosen
+
+
+async def _first_sync(house: House, mailbox_id: str) -> None:
+    """Shows how the first sync goes, where a server is there to do it."""
+    if not await house.store.alive(house.world.now()):
+        say("Nothing runs yet that would read it: start it with [bold]postroom serve[/].")
+        return
+    columns = (TextColumn("First sync"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, transient=True) as progress:
+        task = progress.add_task("sync", total=None)
+        while True:
+            view = await house.store.mailbox(mailbox_id)
+            if view is None:
+                return
+            if not view.receiving.usable:
+                break
+            busy = [one for one in view.cursors if one.total]
+            if view.cursors and not busy:
+                break
+            if busy:
+                progress.update(task, total=sum(one.total for one in busy), completed=sum(one.done for one in busy))
+            await asyncio.sleep(0.2)
+    say("The first sync is done: everything that was there is here.")
+
+
+@app.command("list")
+def list_mailboxes(json: bool = _JSON) -> None:
+    """List the mailboxes with the health of both directions."""
+
+    async def story(house: House) -> list[MailboxView]:
+        views: list[MailboxView] = []
+        cursor: str | None = None
+        while True:
+            page = await house.store.mailboxes(limit=200, cursor=cursor)
+            views += page.items
+            cursor = page.next_cursor
+            if cursor is None:
+                return views
+
+    views = run(story)
+    if json:
+        print_json({"items": [view_as_dict(one) for one in views]})
+        return
+    if not views:
+        say("No mailbox is connected yet: postroom mailbox add ADDRESS")
+        return
+    rows = [
+        (
+            escape(one.mailbox.address),
+            state(one.receiving.state.public),
+            state(one.sending.state.public),
+            str(one.held or ""),
+            ago(one.receiving.heard_at),
+            escape(_why(one)),
+        )
+        for one in views
+    ]
+    table(("mailbox", "receiving", "sending", "held", "last heard", "why"), rows)
+
+
+def _why(view: MailboxView) -> str:
+    diagnosis = view.receiving.diagnosis or view.sending.diagnosis
+    return diagnosis.message if diagnosis else ""
+
+
+@app.command()
+def show(mailbox: str = _MAILBOX, json: bool = _JSON) -> None:
+    """Show one mailbox: settings, health, diagnosis with its steps."""
+
+    async def story(house: House) -> MailboxView:
+        return await _found(house, mailbox)
+
+    view = run(story)
+    if json:
+        print_json(view_as_dict(view))
+        return
+    one = view.mailbox
+    say(f"[bold]{escape(one.address)}[/]  {one.id}  ({one.provider})")
+    for direction, health in ((Direction.IMAP, view.receiving), (Direction.SMTP, view.sending)):
+        place = one.endpoint(direction)
+        say(
+            f"{direction.word}: {state(health.state.public)} since {ago(health.since)}, "
+            f"{place.host}:{place.port} ({place.security})"
+        )
+        if health.diagnosis:
+            told(health.diagnosis)
+    if view.held:
+        say(f"{view.held} outgoing held; the oldest expires {ago(view.oldest_held_expires_at)}.")
+    for cursor in view.cursors:
+        progress = f", {cursor.done} of {cursor.total} read" if cursor.total else ""
+        say(f"folder {escape(cursor.folder)}: last read {ago(cursor.synced_at)}{progress}")
+
+
+@app.command()
+def reauthenticate(mailbox: str = _MAILBOX, password_file: Path | None = _PASSWORD_FILE) -> None:
+    """Sign in anew with a new password: receiving goes on where it was, held mail goes out."""
+    credential = Credential(password=asked_password(password_file))
+
+    async def story(house: House) -> MailboxView:
+        view = await _found(house, mailbox)
+        return await house.connect.reauthenticate(view.mailbox.id, credential)
+
+    try:
+        view = run(story)
+    except NotConnected as refused:
+        show_report(refused.report)
+        sys.exit(1)
+    say(f"[green]{escape(view.mailbox.address)} is signed in again.[/]")
+
+
+@app.command()
+def pause(mailbox: str = _MAILBOX) -> None:
+    """Stop reading and sending; outgoing mail is held and its clock runs on."""
+    _act(mailbox, "pause")
+
+
+@app.command()
+def resume(mailbox: str = _MAILBOX) -> None:
+    """Go on reading and sending."""
+    _act(mailbox, "resume")
+
+
+def _act(mailbox: str, what: str) -> None:
+    async def story(house: House) -> MailboxView:
+        view = await _found(house, mailbox)
+        act = house.connect.pause if what == "pause" else house.connect.resume
+        return await act(view.mailbox.id)
+
+    view = run(story)
+    say(
+        f"{escape(view.mailbox.address)}: receiving {state(view.receiving.state.public)}, "
+        f"sending {state(view.sending.state.public)}"
+    )
+
+
+@app.command()
+def check(mailbox: str = _MAILBOX, json: bool = _JSON) -> None:
+    """Try every step of a connected mailbox now. Exit code 1 where one fails."""
+
+    async def story(house: House) -> Report:
+        view = await _found(house, mailbox)
+        return await house.connect.check(view.mailbox.id)
+
+    report = run(story)
+    if json:
+        print_json(report_as_dict(report))
+    else:
+        show_report(report)
+    sys.exit(0 if report.ok else 1)
+
+
+@app.command()
+def remove(
+    mailbox: str = _MAILBOX, yes: bool = typer.Option(False, "--yes", help="Do not ask; also what waits is removed.")
+) -> None:
+    """Remove a mailbox with its credentials, messages and deliveries. The provider's mail stays there."""
+
+    async def story(house: House) -> Mailbox:
+        view = await _found(house, mailbox)
+        waiting = f" {view.held} held messages will not be sent." if view.held else ""
+        if not yes and not typer.confirm(f"Remove {view.mailbox.address} and all that is stored of it?{waiting}"):
+            fail("nothing was removed")
+        await house.connect.remove(view.mailbox.id)
+        return view.mailbox
+
+    say(f"{escape(run(story).address)} is removed.")
+
+
+async def _found(house: House, mailbox: str) -> MailboxView:
+    store = house.store
+    view = await (store.mailbox_by_address(mailbox) if "@" in mailbox else store.mailbox(mailbox))
+    if view is None:
+        fail(f"no mailbox {mailbox} is connected; postroom mailbox list shows them")
+    return view
+
+
+def view_as_dict(view: MailboxView) -> dict[str, object]:
+    """A mailbox as JSON, in the contract's words."""
+    return {
+        **plain(view.mailbox),
+        "receiving": plain(view.receiving.as_dict()),
+        "sending": plain(view.sending.as_dict()),
+        "held": view.held,
+        "oldest_held_expires_at": plain(view.oldest_held_expires_at),
+    }

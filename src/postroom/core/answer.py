@@ -1,0 +1,64 @@
+"""What a server's answer to a message means for each recipient and for the mailbox. It sends nothing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from postroom.core.delivery import Delivery, Recipient, RecipientState, Signal, merge, outcome_of
+from postroom.core.diagnosis import Action, Diagnosis, diagnose
+from postroom.core.diagnosis.evidence import Evidence, Stage
+from postroom.core.mailbox import Direction
+from postroom.core.ports.wire import Answer, Reply
+
+_OF_THE_MESSAGE = frozenset({Action.FAIL_MESSAGE, Action.DEFER_MESSAGE})
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """`mailbox` is there where not the message but the mailbox was refused, and nobody accepted: it waits then."""
+
+    signal: Signal
+    recipients: tuple[Recipient, ...]
+    diagnosis: Diagnosis | None = None
+    mailbox: Diagnosis | None = None
+
+
+def judge(delivery: Delivery, answer: Answer) -> Judged:
+    """The outcome for every recipient that was pending (RFC 5321 3.3: each RCPT is answered for itself)."""
+    answered: dict[str, Recipient] = {}
+    diagnosis: Diagnosis | None = None
+    mailbox: Diagnosis | None = None
+    for one in delivery.pending:
+        reply = decisive(answer, one.address)
+        found = None if reply.ok else diagnose(reply.evidence or _evidence(reply, one.address))
+        answered[one.address] = _recipient(one, reply, found)
+        if found is not None:
+            diagnosis = found if diagnosis is None or found.action is Action.FAIL_MESSAGE else diagnosis
+            mailbox = mailbox if found.action in _OF_THE_MESSAGE else found
+    recipients = merge(delivery.recipients, answered)
+    if mailbox is not None and not any(one.state is RecipientState.ACCEPTED for one in answered.values()):
+        return Judged(Signal.MAILBOX_REFUSED, recipients, mailbox, mailbox)
+    return Judged(outcome_of(recipients), recipients, diagnosis)
+
+
+def decisive(answer: Answer, address: str) -> Reply:
+    """The reply that decides for one recipient: the first refusal on its way, else the last word."""
+    if not answer.sender.ok:
+        return answer.sender
+    recipient = answer.recipients.get(address)
+    if recipient is not None and not recipient.ok:
+        return recipient
+    return answer.data or recipient or answer.sender
+
+
+def _recipient(one: Recipient, reply: Reply, found: Diagnosis | None) -> Recipient:
+    state = RecipientState.PENDING
+    if found is None:
+        state = RecipientState.ACCEPTED
+    elif found.action is Action.FAIL_MESSAGE:
+        state = RecipientState.REFUSED
+    return replace(one, state=state, reply=reply.text, diagnosis=found)
+
+
+def _evidence(reply: Reply, address: str) -> Evidence:
+    return Evidence(Direction.SMTP, Stage.SEND, raw=reply.text, smtp_code=reply.code, recipient=address)

@@ -1,0 +1,173 @@
+"""Takes a message for sending: composed and on disk before the answer. It sends nothing (outbox)."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from postroom.core import delivery as table
+from postroom.core.compose import BadDraft, Draft, compose, reply_recipients, reply_subject
+from postroom.core.delivery import Delivery, Recipient, Signal, step
+from postroom.core.events import Event, EventType
+from postroom.core.identity import Kind
+from postroom.core.mailbox import Mailbox
+from postroom.core.message import Address, Flow, Message
+from postroom.core.ports.store import Acceptance, Accepted, MailboxView, Settlement, Store
+from postroom.core.ports.world import World
+from postroom.flows.announce import delivery_events
+from postroom.flows.connect import NoSuchMailbox
+
+
+class NoSuchConversation(Exception):  # noqa: N818 - reads as the sentence it is
+    """There is no conversation with this identifier in this mailbox."""
+
+
+class NoSuchDelivery(Exception):  # noqa: N818 - reads as the sentence it is
+    """There is no delivery with this identifier."""
+
+
+class Accept:
+    """The way into the outbox."""
+
+    def __init__(self, store: Store, world: World) -> None:
+        self._store = store
+        self._world = world
+
+    async def accept(self, draft: Draft, idempotency: tuple[str, str] | None = None) -> Accepted:
+        """Raises BadDraft (names the field), NoSuchMailbox, NoSuchConversation, IdempotencyConflict."""
+        view = await self._store.mailbox(draft.mailbox_id)
+        if view is None:
+            raise NoSuchMailbox
+        if idempotency is not None and (known := await self._store.repeated(view.mailbox.id, *idempotency)):
+            return Accepted(known, repeated=True)
+        conversation_id, parent = await self._context(view, draft)
+        return await self._write(view, draft, conversation_id, parent, idempotency)
+
+    async def reply(self, conversation_id: str, draft: Draft, idempotency: tuple[str, str] | None = None) -> Accepted:
+        """Answers the newest message; recipients and subject default to its own. Raises as accept does."""
+        conversation = await self._store.conversation(conversation_id)
+        if conversation is None:
+            raise NoSuchConversation
+        draft = replace(draft, mailbox_id=conversation.mailbox_id, conversation_id=conversation_id)
+        view = await self._store.mailbox(conversation.mailbox_id)
+        if view is None:
+            raise NoSuchMailbox
+        latest = await self._store.latest(conversation_id)
+        if latest is not None and not draft.to:
+            to, cc = self._other_side(view.mailbox, latest)
+            draft = replace(draft, to=to, cc=draft.cc or cc)
+        if not draft.subject:
+            draft = replace(draft, subject=reply_subject(latest.parsed.subject if latest else conversation.subject))
+        return await self.accept(draft, idempotency)
+
+    def _other_side(self, mailbox: Mailbox, latest: Message) -> tuple[tuple[Address, ...], tuple[Address, ...]]:
+        if latest.flow is Flow.OUTBOUND:
+            return latest.parsed.to, latest.parsed.cc
+        return reply_recipients(latest.parsed, mailbox.address)
+
+    async def cancel(self, delivery_id: str) -> Delivery:
+        """Raises NoSuchDelivery, and NotPossible where it is sent already, or on its way."""
+        return await self._person(delivery_id, Signal.CANCELLED)
+
+    async def retry(self, delivery_id: str) -> Delivery:
+        """Sends it now, within its hold time. Raises NoSuchDelivery, NotPossible."""
+        return await self._person(delivery_id, Signal.RETRIED)
+
+    async def _person(self, delivery_id: str, signal: Signal) -> Delivery:
+        while True:
+            delivery = await self._store.delivery(delivery_id)
+            if delivery is None:
+                raise NoSuchDelivery
+            state, effects = step(delivery.state, signal)
+            now = self._world.now()
+            changed = replace(delivery, state=state, updated_at=now)
+            if signal is Signal.RETRIED:
+                if delivery.expires_at <= now:
+                    raise table.NotPossible(table.State.EXPIRED, signal)
+                changed = replace(changed, next_attempt_at=now, recipients=_again(delivery.recipients))
+            events = delivery_events(self._world, changed, effects)
+            if await self._store.settle(None, Settlement(changed, delivery.state, events=events)):
+                return changed
+
+    async def _context(self, view: MailboxView, draft: Draft) -> tuple[str | None, Message | None]:
+        """The conversation that a draft continues, and the message that it answers."""
+        mailbox_id = view.mailbox.id
+        if draft.in_reply_to is not None:
+            parent = await self._store.message_by_rfc_id(mailbox_id, draft.in_reply_to)
+            return draft.conversation_id or (parent.conversation_id if parent else None), parent
+        if draft.conversation_id is None:
+            return None, None
+        conversation = await self._store.conversation(draft.conversation_id)
+        if conversation is None or conversation.mailbox_id != mailbox_id:
+            raise NoSuchConversation
+        return conversation.id, await self._store.latest(conversation.id)
+
+    async def _write(
+        self,
+        view: MailboxView,
+        draft: Draft,
+        conversation_id: str | None,
+        parent: Message | None,
+        idempotency: tuple[str, str] | None,
+    ) -> Accepted:
+        mailbox, now = view.mailbox, self._world.now()
+        expires_at = now + timedelta(hours=mailbox.hold_hours)
+        if draft.send_at is not None and draft.send_at >= expires_at:
+            raise BadDraft("send_at", f"must be within {mailbox.hold_hours} hours, the hold time of this mailbox")
+        message_id = self._world.identifier(Kind.MESSAGE, mailbox.id)
+        in_reply_to, references = _thread(draft, parent)
+        composed = compose(
+            draft,
+            sender=Address(mailbox.address, mailbox.name),
+            message_id=f"{message_id}@{mailbox.address.rpartition('@')[2]}",
+            date=now,
+            in_reply_to=in_reply_to,
+            references=references,
+        )
+        message = Message(
+            id=message_id,
+            mailbox_id=mailbox.id,
+            conversation_id=conversation_id or self._world.identifier(Kind.CONVERSATION, mailbox.id),
+            flow=Flow.OUTBOUND,
+            parsed=composed.parsed,
+            size=len(composed.raw),
+            received_at=now,
+        )
+        delivery = Delivery(
+            id=self._world.identifier(Kind.DELIVERY, mailbox.id),
+            mailbox_id=mailbox.id,
+            message_id=message.id,
+            rfc_message_id=composed.parsed.message_id or message_id,
+            conversation_id=message.conversation_id,
+            state=table.State.QUEUED,
+            sender=mailbox.address,
+            recipients=tuple(Recipient(address) for address in composed.envelope_recipients),
+            size=message.size,
+            accepted_at=now,
+            expires_at=expires_at,
+            next_attempt_at=_not_before(draft.send_at, now),
+            updated_at=now,
+            send_at=draft.send_at,
+        )
+        held = Event(self._world.identifier(Kind.EVENT), EventType.DELIVERY_HELD, now, mailbox.id)
+        return await self._store.accept(Acceptance(message, composed.raw, delivery, held, idempotency))
+
+
+def _thread(draft: Draft, parent: Message | None) -> tuple[str | None, tuple[str, ...]]:
+    """In-Reply-To and References of an answer (RFC 5322 3.6.4)."""
+    if parent is None or parent.parsed.message_id is None:
+        return draft.in_reply_to, (draft.in_reply_to,) if draft.in_reply_to else ()
+    before = parent.parsed.references or ((parent.parsed.in_reply_to,) if parent.parsed.in_reply_to else ())
+    return parent.parsed.message_id, (*before, parent.parsed.message_id)
+
+
+def _not_before(send_at: datetime | None, now: datetime) -> datetime:
+    return now if send_at is None else max(send_at, now)
+
+
+def _again(recipients: tuple[Recipient, ...]) -> tuple[Recipient, ...]:
+    """Those who refused are tried again, those who accepted are not."""
+    return tuple(
+        one if one.state is table.RecipientState.ACCEPTED else replace(one, state=table.RecipientState.PENDING)
+        for one in recipients
+    )

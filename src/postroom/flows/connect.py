@@ -1,0 +1,159 @@
+"""Connecting a mailbox: probe both directions, then save and start, or say what failed. It reads no mail."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from postroom.core import provider
+from postroom.core.health import Health, Signal, State
+from postroom.core.identity import Kind
+from postroom.core.mailbox import Credential, Direction, Mailbox, UnconfirmedPolicy
+from postroom.core.ports.store import MailboxView, Store
+from postroom.core.ports.wire import OnStep
+from postroom.core.ports.world import World
+from postroom.flows.probe import Connection as Connection
+from postroom.flows.probe import Probe as Probe
+from postroom.flows.probe import Prober
+from postroom.flows.probe import Report as Report
+from postroom.flows.recover import Recover
+
+
+@dataclass(frozen=True, slots=True)
+class NewMailbox:
+    """A mailbox to be connected, with its settings."""
+
+    connection: Connection
+    hold_hours: int = 72
+    folders: tuple[str, ...] = ("INBOX",)
+    reference: str | None = None
+    unconfirmed: UnconfirmedPolicy = UnconfirmedPolicy.RESEND
+
+
+class NotConnected(Exception):  # noqa: N818 - reads as the sentence it is
+    """A direction could not be signed in to; nothing was saved. `report` says which step failed and why."""
+
+    def __init__(self, report: Report) -> None:
+        super().__init__(report.diagnosis.message if report.diagnosis else "not connected")
+        self.report = report
+
+
+class NoSuchMailbox(Exception):  # noqa: N818 - reads as the sentence it is
+    """There is no mailbox with this identifier."""
+
+
+class Connect:
+    """What a person does to a mailbox."""
+
+    def __init__(self, store: Store, prober: Prober, recover: Recover, world: World) -> None:
+        self._store = store
+        self._prober = prober
+        self._recover = recover
+        self._world = world
+
+    async def probe(self, connection: Connection) -> Report:
+        """Tries both directions, saves nothing."""
+        return await self._prober.probe(connection)
+
+    async def add(self, new: NewMailbox, on_step: OnStep | None = None) -> MailboxView:
+        """Probes, saves and starts. Raises NotConnected, AddressTaken."""
+        connection = new.connection
+        report = await self._prober.probe(connection, new.folders, on_step)
+        if not report.ok:
+            raise NotConnected(report)
+        now = self._world.now()
+        mailbox = Mailbox(
+            id=self._world.identifier(Kind.MAILBOX),
+            address=connection.address,
+            name=connection.name,
+            provider=provider.of(connection.address, connection.imap.host).key,
+            imap=connection.imap,
+            smtp=connection.smtp,
+            auth_kind=connection.credential.kind,
+            created_at=now,
+            ca_certificate=connection.ca_certificate,
+            hold_hours=new.hold_hours,
+            folders=new.folders,
+            reference=new.reference,
+            unconfirmed=new.unconfirmed,
+        )
+        changes = [
+            self._recover.change(mailbox, Health(mailbox.id, direction, State.CONNECTING, now), Signal.SIGNED_IN, None)
+            for direction in Direction
+        ]
+        await self._store.add_mailbox(mailbox, connection.credential, changes)
+        return await self._view(mailbox.id)
+
+    async def change(self, changed: Mailbox, credential: Credential | None = None) -> MailboxView:
+        """Saves new settings; new endpoints or a new credential are probed first. Raises NotConnected."""
+        view = await self._view(changed.id)
+        new_connection = (
+            credential is not None
+            or changed.imap != view.mailbox.imap
+            or changed.smtp != view.mailbox.smtp
+            or changed.ca_certificate != view.mailbox.ca_certificate
+            or changed.folders != view.mailbox.folders
+        )
+        if not new_connection:
+            await self._store.update_mailbox(changed)
+            return await self._view(changed.id)
+        credential = credential or await self._store.credential(changed.id)
+        report = await self._prober.probe(self._connection(changed, credential), changed.folders)
+        if not report.ok:
+            raise NotConnected(report)
+        known = provider.of(changed.address, changed.imap.host).key
+        await self._store.update_mailbox(replace(changed, provider=known, auth_kind=credential.kind))
+        await self._store.set_credential(changed.id, credential)
+        await self._recover.signal(changed, Signal.CHANGED)
+        return await self._view(changed.id)
+
+    async def reauthenticate(self, mailbox_id: str, credential: Credential) -> MailboxView:
+        """Takes a new credential: probed, saved, receiving goes on at its cursor and held mail goes out.
+
+        Raises NotConnected where a direction refuses it; the old credential stays then.
+        """
+        view = await self._view(mailbox_id)
+        report = await self._prober.probe(self._connection(view.mailbox, credential), view.mailbox.folders)
+        if not report.ok:
+            raise NotConnected(report)
+        await self._store.set_credential(mailbox_id, credential)
+        await self._recover.signal(view.mailbox, Signal.CHANGED)
+        await self._recover.works(view.mailbox, Direction.SMTP)
+        return await self._view(mailbox_id)
+
+    async def pause(self, mailbox_id: str) -> MailboxView:
+        """Stops both directions; outgoing mail is held, and its clock runs on."""
+        return await self._signal(mailbox_id, Signal.PAUSED)
+
+    async def resume(self, mailbox_id: str) -> MailboxView:
+        return await self._signal(mailbox_id, Signal.RESUMED)
+
+    async def check(self, mailbox_id: str) -> Report:
+        """Probes a connected mailbox with what is saved, and sets its health accordingly."""
+        view = await self._view(mailbox_id)
+        connection = self._connection(view.mailbox, await self._store.credential(mailbox_id))
+        report = await self._prober.probe(connection, view.mailbox.folders)
+        for probe in (report.imap, report.smtp):
+            if probe.diagnosis is not None:
+                await self._recover.judged(view.mailbox, probe.direction, probe.diagnosis)
+            else:
+                await self._recover.works(view.mailbox, probe.direction)
+        return report
+
+    async def remove(self, mailbox_id: str) -> None:
+        """Removes the mailbox with all that belongs to it."""
+        if not await self._store.delete_mailbox(mailbox_id):
+            raise NoSuchMailbox
+
+    async def _view(self, mailbox_id: str) -> MailboxView:
+        view = await self._store.mailbox(mailbox_id)
+        if view is None:
+            raise NoSuchMailbox
+        return view
+
+    async def _signal(self, mailbox_id: str, signal: Signal) -> MailboxView:
+        view = await self._view(mailbox_id)
+        await self._recover.signal(view.mailbox, signal)
+        return await self._view(mailbox_id)
+
+    def _connection(self, mailbox: Mailbox, credential: Credential) -> Connection:
+        return Connection(mailbox.address, mailbox.name, mailbox.imap, mailbox.smtp, credential, mailbox.ca_certificate)

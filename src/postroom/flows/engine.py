@@ -1,0 +1,88 @@
+"""Keeps the flows going: one loop that ticks each when something was written or time has passed. It knows no story."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+import structlog
+
+from postroom.core.ports.store import Store, StoreUnavailable
+from postroom.flows.announce import Announce
+from postroom.flows.outbox import Outbox
+from postroom.flows.own import Own
+from postroom.flows.rescue import Rescue
+from postroom.flows.sent import Sent
+
+log = structlog.get_logger()
+
+TICK = 1.0
+"""Seconds after which rows are looked at though nothing was written: the clock may have made them due."""
+
+
+class Engine:
+    """The running of a worker."""
+
+    def __init__(self, store: Store, own: Own, outbox: Outbox, sent: Sent, rescue: Rescue, announce: Announce) -> None:
+        self._store = store
+        self._own = own
+        self._outbox = outbox
+        self._sent = sent
+        self._rescue = rescue
+        self._announce = announce
+        self._trouble: dict[str, str] = {}
+        self._started = False
+
+    def trouble(self) -> str | None:
+        """Why the engine does not work, None where it does."""
+        if not self._started:
+            return "the engine is starting"
+        return next(iter(self._trouble.values()), None)
+
+    async def run(self) -> None:
+        """Runs until cancelled, then closes in order: what is under way ended, the mailboxes given back."""
+        await self._guarded("own", self._own.tick)
+        self._started = True
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._loop("own", self._own.tick, 0.1))
+                group.create_task(self._loop("outbox", self._outbox.tick, 0.01))
+                group.create_task(self._loop("sent", self._sent.tick, 0.25))
+                group.create_task(self._loop("rescue", self._rescue.tick, 0.25))
+                group.create_task(self._loop("announce", self._announce.tick, 0.01))
+        finally:
+            await self._close()
+
+    async def _loop(self, name: str, tick: Callable[[], Awaitable[None]], rest: float) -> None:
+        watcher = self._store.watcher()
+        while True:
+            await self._guarded(name, tick)
+            await asyncio.sleep(rest)  # a busy store must not make every loop spin
+            await watcher.changed(TICK)
+
+    async def _guarded(self, name: str, tick: Callable[[], Awaitable[None]]) -> None:
+        try:
+            await tick()
+            self._trouble.pop(name, None)
+        except StoreUnavailable as unavailable:
+            if self._trouble.get(name) != str(unavailable):
+                log.warning("store unavailable", flow=name, error=str(unavailable))
+            self._trouble[name] = str(unavailable)
+            await asyncio.sleep(TICK)
+        except Exception as fault:
+            log.exception("a flow broke by a fault of ours", flow=name)
+            self._trouble[name] = f"{name} broke: {type(fault).__name__}"
+            await asyncio.sleep(TICK)
+
+    async def _close(self) -> None:
+        for close in (
+            self._rescue.close,
+            self._outbox.close,
+            self._sent.close,
+            self._announce.close,
+            self._own.close,
+        ):
+            try:
+                await close()
+            except StoreUnavailable as unavailable:
+                log.warning("store unavailable at shutdown", error=str(unavailable))

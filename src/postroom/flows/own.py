@@ -1,0 +1,102 @@
+"""Which mailboxes are ours: heartbeat, claims, and a watch for each that may receive. It talks to no mail server."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import structlog
+
+from postroom.core.health import Health, State
+from postroom.core.mailbox import Direction
+from postroom.core.ports.store import Lease, Store
+from postroom.core.ports.world import World
+from postroom.flows.watch import Watch
+
+log = structlog.get_logger()
+
+TTL = timedelta(seconds=15)
+"""A worker that was not heard of for so long has died; its mailboxes go to another."""
+STOPPED = frozenset({State.PAUSED, State.NEEDS_REAUTH})
+
+
+@dataclass(slots=True)
+class Watched:
+    """A running watch and when it began."""
+
+    task: asyncio.Task[None]
+    began: datetime
+
+
+class Own:
+    """Holds the leases of this worker."""
+
+    def __init__(self, store: Store, watch: Watch, world: World, worker_id: str, host: str) -> None:
+        self._store = store
+        self._watch = watch
+        self._world = world
+        self.worker_id = worker_id
+        self._host = host
+        self._watches: dict[str, Watched] = {}
+        self._leases: dict[str, Lease] = {}
+        self._beat_at: datetime | None = None
+
+    def lease(self, mailbox_id: str) -> Lease | None:
+        return self._leases.get(mailbox_id)
+
+    @property
+    def leases(self) -> list[Lease]:
+        return list(self._leases.values())
+
+    async def tick(self) -> None:
+        """Once a second or when something was written: whatever the rows say is made so."""
+        now = self._world.now()
+        if self._beat_at is None or now - self._beat_at >= TTL / 5 or now < self._beat_at:
+            await self._store.heartbeat(self.worker_id, self._host, now, TTL)
+            self._beat_at = now
+        await self._store.claim(self.worker_id, now)
+        self._leases = {lease.mailbox_id: lease for lease in await self._store.leases(self.worker_id)}
+        unsettled = {one.mailbox_id: one for one in await self._store.unsettled(self.worker_id, Direction.IMAP)}
+        for mailbox_id in [one for one in self._watches if one not in self._leases]:
+            self._stop(mailbox_id)
+        for mailbox_id, lease in self._leases.items():
+            self._see(lease, unsettled.get(mailbox_id), now)
+
+    def _see(self, lease: Lease, health: Health | None, now: datetime) -> None:
+        watched = self._watches.get(lease.mailbox_id)
+        running = watched is not None and not watched.task.done()
+        if health is None:
+            if not running:
+                self._start(lease, now)
+        elif health.state in STOPPED:
+            self._stop(lease.mailbox_id)
+        elif health.next_probe_at is not None and health.next_probe_at <= now:
+            changed = watched is not None and health.state is State.CONNECTING and watched.began <= health.since
+            if running and changed:
+                self._stop(lease.mailbox_id)
+            if not running or changed:
+                self._start(lease, now)
+
+    def _start(self, lease: Lease, now: datetime) -> None:
+        task = asyncio.create_task(self._watch.run(lease), name=f"watch {lease.mailbox_id}")
+        task.add_done_callback(_report)
+        self._watches[lease.mailbox_id] = Watched(task, now)
+
+    def _stop(self, mailbox_id: str) -> None:
+        watched = self._watches.pop(mailbox_id, None)
+        if watched is not None:
+            watched.task.cancel()
+
+    async def close(self) -> None:
+        """Ends the watches and gives the mailboxes back."""
+        tasks = [watched.task for watched in self._watches.values()]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await self._store.resign(self.worker_id)
+
+
+def _report(task: asyncio.Task[None]) -> None:
+    if not task.cancelled() and (fault := task.exception()) is not None:
+        log.error("a watch ended by a fault of ours", task=task.get_name(), exc_info=fault)

@@ -1,0 +1,145 @@
+"""Breaks and mends: what a success or a failure means for a direction, its deliveries and people. It opens no mail."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from datetime import timedelta
+
+import structlog
+
+from postroom.core import delivery, retry
+from postroom.core.diagnosis import Diagnosis, Failure, diagnose
+from postroom.core.events import Event, EventType, mailbox_data
+from postroom.core.health import Effect, Health, Signal, State, is_common, signal_of, step
+from postroom.core.identity import Kind
+from postroom.core.mailbox import Direction, Mailbox
+from postroom.core.ports.store import HealthChange, Store
+from postroom.core.ports.world import World
+
+log = structlog.get_logger()
+
+COMMON_WINDOW = timedelta(minutes=15)
+CHECK_UP = timedelta(minutes=30)
+"""How often a sending direction that nobody uses is signed in to, so that its failure is known before a reply waits."""
+
+_TOLD = {
+    Effect.TELL_CONNECTED: EventType.MAILBOX_CONNECTED,
+    Effect.TELL_DEGRADED: EventType.MAILBOX_DEGRADED,
+    Effect.TELL_NEEDS_REAUTH: EventType.MAILBOX_NEEDS_REAUTH,
+    Effect.TELL_NEEDS_ATTENTION: EventType.MAILBOX_NEEDS_ATTENTION,
+}
+
+
+class Recover:
+    """Keeps each direction's health true."""
+
+    def __init__(self, store: Store, world: World, *, confirm: timedelta = retry.CONFIRM) -> None:
+        self._store = store
+        self._world = world
+        self._confirm = confirm
+
+    async def works(self, mailbox: Mailbox, direction: Direction) -> Health:
+        """The direction was signed in to just now."""
+        return await self._apply(mailbox, direction, Signal.SIGNED_IN, None)
+
+    async def failed(self, mailbox: Mailbox, direction: Direction, failure: Failure) -> Health:
+        """A session could not be opened, or broke."""
+        return await self.judged(mailbox, direction, diagnose(failure.evidence))
+
+    async def judged(self, mailbox: Mailbox, direction: Direction, diagnosis: Diagnosis) -> Health:
+        """The direction failed with this diagnosis."""
+        signal = signal_of(diagnosis)
+        if signal is Signal.SIGN_IN_REFUSED and await self._is_common(mailbox, direction, diagnosis):
+            signal = Signal.FAILED
+        return await self._apply(mailbox, direction, signal, diagnosis)
+
+    async def signal(self, mailbox: Mailbox, signal: Signal) -> None:
+        """What a person did to the mailbox, for both directions."""
+        for direction in Direction:
+            await self._apply(mailbox, direction, signal, None)
+
+    async def lasted(self, mailbox: Mailbox, direction: Direction) -> Health:
+        """A failure has lasted so long that people are told."""
+        return await self._apply(mailbox, direction, Signal.LASTED, None)
+
+    async def _apply(
+        self, mailbox: Mailbox, direction: Direction, signal: Signal, diagnosis: Diagnosis | None
+    ) -> Health:
+        while True:
+            health = await self._store.health(mailbox.id, direction)
+            change = self.change(mailbox, health, signal, diagnosis)
+            if await self._store.save_health(change, health.state):
+                break
+            await asyncio.sleep(0)  # somebody else changed it meanwhile: judge again from there
+        if change.health.state is not health.state:
+            log.info(
+                "health",
+                mailbox=mailbox.id,
+                direction=direction.word,
+                was=health.state,
+                now=change.health.state,
+                because=signal,
+                code=diagnosis.name if diagnosis else None,
+                matched=diagnosis.matched if diagnosis else None,
+            )
+        return change.health
+
+    def change(self, mailbox: Mailbox, health: Health, signal: Signal, diagnosis: Diagnosis | None) -> HealthChange:
+        """What the table says, as what is to be written."""
+        now = self._world.now()
+        state, effects = step(health.state, signal)
+        failures = 0 if state is State.CONNECTED else health.failures + (diagnosis is not None)
+        next_probe_at = health.next_probe_at
+        if state is not health.state or diagnosis is not None or signal is Signal.SIGNED_IN:
+            next_probe_at = retry.next_probe(
+                effects,
+                failures,
+                now,
+                self._world.jitter(),
+                diagnosis.retry_after if diagnosis else None,
+                confirm=self._confirm,
+            )
+        if state is State.CONNECTED and health.direction is Direction.SMTP:
+            next_probe_at = now + CHECK_UP
+        new = replace(
+            health,
+            state=state,
+            since=now if state is not health.state else health.since,
+            diagnosis=None if state in (State.CONNECTED, State.CONNECTING) else diagnosis or health.diagnosis,
+            failures=failures,
+            next_probe_at=next_probe_at,
+            heard_at=now if signal is Signal.SIGNED_IN else health.heard_at,
+        )
+        return HealthChange(new, self._deliveries(health.direction, effects), self._events(mailbox, new, effects))
+
+    def _deliveries(self, direction: Direction, effects: tuple[Effect, ...]) -> delivery.Signal | None:
+        if direction is Direction.IMAP:
+            return None
+        if Effect.HOLD in effects:
+            return delivery.Signal.HOLD
+        return delivery.Signal.RELEASE if Effect.RELEASE in effects else None
+
+    def _events(self, mailbox: Mailbox, health: Health, effects: tuple[Effect, ...]) -> tuple[Event, ...]:
+        return tuple(
+            Event(
+                id=self._world.identifier(Kind.EVENT),
+                type=_TOLD[effect],
+                at=self._world.now(),
+                mailbox_id=mailbox.id,
+                data=mailbox_data(mailbox, health),
+            )
+            for effect in effects
+            if effect in _TOLD
+        )
+
+    async def _is_common(self, mailbox: Mailbox, direction: Direction, diagnosis: Diagnosis) -> bool:
+        host = mailbox.endpoint(direction).host
+        since = self._world.now() - COMMON_WINDOW
+        alike, of_provider = await self._store.refused_alike(mailbox.provider, host, diagnosis.name, since)
+        common = is_common(alike, of_provider)
+        if common:
+            log.warning(
+                "many mailboxes are refused alike", provider=mailbox.provider, code=diagnosis.name, mailboxes=alike
+            )
+        return common

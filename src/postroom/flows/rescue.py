@@ -1,0 +1,84 @@
+"""Time's part: what has expired, what has lasted, what is due to be probed. It sends only through the outbox."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+
+import structlog
+
+from postroom.core import health
+from postroom.core.delivery import Signal, step
+from postroom.core.mailbox import Direction
+from postroom.core.ports.store import Lease, Settlement, Store
+from postroom.core.ports.world import World
+from postroom.flows.announce import delivery_events
+from postroom.flows.outbox import Outbox
+from postroom.flows.own import Own
+from postroom.flows.recover import Recover
+from postroom.flows.turns import Turns
+
+log = structlog.get_logger()
+
+AT_ONCE = 50
+"""Mailboxes whose sending is probed at the same time."""
+
+
+class Rescue:
+    """Looks at the clock for rows that wait for it."""
+
+    def __init__(
+        self,
+        store: Store,
+        outbox: Outbox,
+        recover: Recover,
+        own: Own,
+        world: World,
+        *,
+        grace: timedelta = health.GRACE,
+    ) -> None:
+        self._store = store
+        self._outbox = outbox
+        self._recover = recover
+        self._own = own
+        self._world = world
+        self._grace = grace
+        self._turns = Turns("probe", world, at_once=AT_ONCE, rest=timedelta(0))
+
+    async def tick(self) -> None:
+        await self.expire()
+        await self.tell()
+        await self.probe()
+
+    async def close(self) -> None:
+        await self._turns.close()
+
+    async def expire(self) -> None:
+        """Ends deliveries whose hold time is over, counted from their acceptance; their text is kept."""
+        now = self._world.now()
+        for delivery in await self._store.overdue(now):
+            state, effects = step(delivery.state, Signal.EXPIRED)
+            expired = replace(delivery, state=state, updated_at=now)
+            events = delivery_events(self._world, expired, effects)
+            if await self._store.settle(None, Settlement(expired, delivery.state, events=events)):
+                log.warning("delivery expired", delivery=delivery.id, mailbox=delivery.mailbox_id)
+
+    async def tell(self) -> None:
+        """Tells people of what has not mended by itself within the grace."""
+        for one in await self._store.lasting(self._own.worker_id, self._world.now() - self._grace):
+            view = await self._store.mailbox(one.mailbox_id)
+            if view is not None:
+                await self._recover.lasted(view.mailbox, one.direction)
+
+    async def probe(self) -> None:
+        """Probes sending where that is due; receiving is probed by the watch itself."""
+        due = await self._store.probes_due(self._own.worker_id, Direction.SMTP, self._world.now())
+        for one in due:
+            lease = self._own.lease(one.mailbox_id)
+            if lease is not None:
+                self._turns.give(lease, self._probe)
+
+    async def _probe(self, lease: Lease) -> None:
+        view = await self._store.mailbox(lease.mailbox_id)
+        if view is not None:
+            await self._outbox.probe(lease, view.mailbox)

@@ -1,0 +1,113 @@
+"""What concerns the Sent folder: our copies of what went out, and the look for a message whose answer was cut off."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from datetime import timedelta
+
+import structlog
+
+from postroom.core import provider, retry
+from postroom.core.delivery import Delivery, Recipient, RecipientState, SentCopy, Signal, step
+from postroom.core.mailbox import Direction, Mailbox, UnconfirmedPolicy
+from postroom.core.ports.store import Lease, Settlement, Store
+from postroom.core.ports.wire import ImapSession, ImapWire
+from postroom.core.ports.world import World
+from postroom.flows.announce import delivery_events
+from postroom.flows.own import Own
+from postroom.flows.turns import Turns
+
+log = structlog.get_logger()
+
+PATIENCE = timedelta(minutes=1)
+"""How long a provider that saves by itself may take to show a message in Sent."""
+REST = timedelta(seconds=30)
+"""Between errands to a mailbox whose IMAP did not serve."""
+AT_ONCE = 50
+
+
+class Sent:
+    """Runs errands to the Sent folders of this worker's mailboxes, over sessions of their own."""
+
+    def __init__(self, store: Store, imap: ImapWire, own: Own, world: World) -> None:
+        self._store = store
+        self._imap = imap
+        self._own = own
+        self._world = world
+        self._turns = Turns("sent", world, at_once=AT_ONCE, rest=REST)
+
+    async def tick(self) -> None:
+        """Starts an errand for each mailbox that has one and none running."""
+        for mailbox_id in await self._store.errands_due(self._own.worker_id, self._world.now()):
+            lease = self._own.lease(mailbox_id)
+            if lease is not None:
+                self._turns.give(lease, self.errand)
+
+    async def close(self) -> None:
+        await self._turns.close()
+
+    async def errand(self, lease: Lease) -> None:
+        """Looks for the unconfirmed, then files the copies. Raises Failure; what was done stays done."""
+        view = await self._store.mailbox(lease.mailbox_id)
+        if view is None or not view.receiving.usable:
+            return
+        mailbox = view.mailbox
+        credential = await self._store.credential(mailbox.id)
+        session = await self._imap.open(mailbox.account(Direction.IMAP, credential))
+        try:
+            folder = await session.sent_folder()
+            for delivery in await self._store.unconfirmed(lease, self._world.now()):
+                found = folder is not None and bool(await session.find(folder, delivery.rfc_message_id))
+                await self._looked(lease, mailbox, delivery, found=found)
+            while copies := await self._store.copies_due(lease):
+                if folder is None:
+                    folder = "Sent"
+                    await session.create(folder)
+                for delivery in copies:
+                    await self._file(lease, session, folder, delivery)
+        finally:
+            await asyncio.shield(session.logout())
+
+    async def _file(self, lease: Lease, session: ImapSession, folder: str, delivery: Delivery) -> None:
+        # An APPEND whose answer was cut off has filed it already: looking first is what keeps it from a second.
+        if not await session.find(folder, delivery.rfc_message_id):
+            raw = await self._store.raw(delivery.message_id)
+            if raw is None:
+                raise RuntimeError(f"{delivery.id} has no bytes")
+            await session.append(folder, raw, ("\\Seen",), delivery.updated_at)
+        await self._store.copied(lease, delivery.id, SentCopy.DONE)
+
+    async def _looked(self, lease: Lease, mailbox: Mailbox, delivery: Delivery, *, found: bool) -> None:
+        now = self._world.now()
+        saves = provider.by_key(mailbox.provider).saves_sent
+        if found:
+            signal = Signal.FOUND
+        elif saves and now - delivery.updated_at < PATIENCE:
+            again = replace(delivery, next_attempt_at=now + retry.UNCONFIRMED)
+            await self._store.settle(lease, Settlement(again, delivery.state))
+            return
+        elif saves or mailbox.unconfirmed is UnconfirmedPolicy.RESEND:
+            signal = Signal.ABSENT
+        else:
+            signal = Signal.UNKNOWABLE
+        state, effects = step(delivery.state, signal)
+        settled = replace(
+            delivery,
+            state=state,
+            updated_at=now,
+            next_attempt_at=delivery.expires_at if signal is Signal.UNKNOWABLE else now,
+            sent_copy=SentCopy.DONE if found else delivery.sent_copy,
+            recipients=_accepted(delivery) if found else delivery.recipients,
+        )
+        await self._store.settle(
+            lease, Settlement(settled, delivery.state, events=delivery_events(self._world, settled, effects))
+        )
+        log.info("looked into Sent", delivery=delivery.id, mailbox=mailbox.id, found=found, state=state)
+
+
+def _accepted(delivery: Delivery) -> tuple[Recipient, ...]:
+    return tuple(
+        replace(one, state=RecipientState.ACCEPTED) if one.state is RecipientState.PENDING else one
+        for one in delivery.recipients
+    )

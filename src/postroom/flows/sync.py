@@ -1,0 +1,134 @@
+"""From the cursor to the newest message: fetch, parse, record, a transaction a batch. It does not wait for news."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
+
+import structlog
+
+from postroom.core.cursor import Change, Cursor, Outcome, Selected, Sized, batches, compare
+from postroom.core.identity import Kind
+from postroom.core.message import Unreadable
+from postroom.core.parse import parse
+from postroom.core.ports.store import Arrival, Lease, Store
+from postroom.core.ports.wire import Fetched, ImapSession
+from postroom.core.ports.world import World
+
+log = structlog.get_logger()
+
+AHEAD = 2
+"""Batches fetched while one is being parsed and recorded."""
+
+
+class Sync:
+    """Reads folders into the store."""
+
+    def __init__(self, store: Store, world: World, *, max_message_bytes: int) -> None:
+        self._store = store
+        self._world = world
+        self._max = max_message_bytes
+
+    async def folder(self, lease: Lease, session: ImapSession, selected: Selected) -> int:
+        """Brings everything beyond the cursor of the selected folder; how many messages it brought.
+
+        Raises Failure where the session breaks: what was recorded stays, the cursor stands there.
+        """
+        cursor = await self._store.cursor(lease.mailbox_id, selected.folder)
+        change = compare(cursor, selected)
+        if cursor is None or change in (Change.FIRST, Change.RESET):
+            if change is Change.RESET:
+                log.warning("uidvalidity changed", mailbox=lease.mailbox_id, folder=selected.folder)
+            cursor = Cursor(lease.mailbox_id, selected.folder, selected.uid_validity)
+        elif change is Change.NONE:
+            return 0
+        return await self.catch_up(lease, session, cursor)
+
+    async def news(self, lease: Lease, session: ImapSession, folder: str) -> int:
+        """The same after the server announced something in the folder that is selected."""
+        cursor = await self._store.cursor(lease.mailbox_id, folder)
+        return await self.catch_up(lease, session, cursor) if cursor else 0
+
+    async def catch_up(self, lease: Lease, session: ImapSession, cursor: Cursor) -> int:
+        """Fetches from the cursor on; the next batch is on its way while one is parsed and recorded."""
+        sizes = await session.sizes(cursor.last_uid + 1)
+        cursor = replace(cursor, total=len(sizes), done=0)
+        if not sizes:
+            await self._store.record(lease, replace(cursor, synced_at=self._world.now()), [])
+            return 0
+        fetched: asyncio.Queue[tuple[list[Sized], list[Fetched]] | None] = asyncio.Queue(AHEAD)
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._fetch(session, sizes, fetched))
+            while (batch := await fetched.get()) is not None:
+                cursor = await self._record(lease, cursor, *batch)
+        return cursor.done
+
+    async def _fetch(
+        self,
+        session: ImapSession,
+        sizes: list[Sized],
+        fetched: asyncio.Queue[tuple[list[Sized], list[Fetched]] | None],
+    ) -> None:
+        for wanted in batches(sizes):
+            uids = [one.uid for one in wanted if one.size <= self._max]
+            await fetched.put((wanted, [one async for one in _fetch(session, uids)]))
+        await fetched.put(None)
+
+    async def _record(self, lease: Lease, cursor: Cursor, wanted: list[Sized], got: list[Fetched]) -> Cursor:
+        arrivals = await asyncio.to_thread(self._arrivals, lease, wanted, got)
+        done = cursor.done + len(wanted)
+        cursor = replace(cursor, last_uid=wanted[-1].uid, done=done, synced_at=self._world.now())
+        if done >= cursor.total:
+            await self._store.record(lease, replace(cursor, total=0, done=0), arrivals)
+        else:
+            await self._store.record(lease, cursor, arrivals)
+        return cursor
+
+    def _arrivals(self, lease: Lease, wanted: list[Sized], got: list[Fetched]) -> list[Arrival]:
+        by_uid = {one.uid: one for one in got}
+        arrivals = []
+        for sized in wanted:
+            fetched = by_uid.get(sized.uid)
+            arrival = Arrival(
+                uid=sized.uid,
+                outcome=Outcome.SKIPPED,
+                received_at=self._world.now(),
+                message_id=self._world.identifier(Kind.MESSAGE, lease.mailbox_id),
+                conversation_id=self._world.identifier(Kind.CONVERSATION, lease.mailbox_id),
+                event_id=self._world.identifier(Kind.EVENT),
+                size=sized.size,
+            )
+            if fetched is not None:
+                arrivals.append(_read(arrival, fetched))
+            elif sized.size > self._max:
+                reason = f"{sized.size} bytes, more than the {self._max} that are set as the limit"
+                log.warning("message skipped", mailbox=lease.mailbox_id, uid=sized.uid, reason=reason)
+                arrivals.append(replace(arrival, reason=reason))
+            else:
+                arrivals.append(replace(arrival, reason="removed from the folder before it was fetched"))
+        return arrivals
+
+
+async def _fetch(session: ImapSession, uids: Sequence[int]) -> AsyncIterator[Fetched]:
+    if uids:
+        async for one in session.fetch(uids):
+            yield one
+
+
+def _read(arrival: Arrival, fetched: Fetched) -> Arrival:
+    arrival = replace(
+        arrival,
+        raw=fetched.raw,
+        size=len(fetched.raw),
+        received_at=fetched.internal_date or arrival.received_at,
+    )
+    try:
+        return replace(arrival, outcome=Outcome.FETCHED, parsed=parse(fetched.raw))
+    except Unreadable as unreadable:
+        return replace(arrival, outcome=Outcome.QUARANTINED, reason=str(unreadable))
+    except Exception as fault:  # whatever a message does to a parser, the next message comes through
+        log.exception("parser failed", size=len(fetched.raw))
+        return replace(
+            arrival, outcome=Outcome.QUARANTINED, reason=f"the message broke the parser: {type(fault).__name__}"
+        )

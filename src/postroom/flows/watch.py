@@ -1,0 +1,102 @@
+"""One mailbox's receiving session: sign in, catch up, idle, until it breaks. It judges nothing (recover)."""
+
+from __future__ import annotations
+
+import asyncio
+
+import structlog
+
+from postroom.core import provider
+from postroom.core.diagnosis import Evidence, Failure, Stage
+from postroom.core.mailbox import Direction, Mailbox
+from postroom.core.ports.store import Lease, LeaseLost, Store, StoreUnavailable
+from postroom.core.ports.wire import Idled, ImapSession, ImapWire
+from postroom.core.ports.world import World
+from postroom.flows.recover import Recover
+from postroom.flows.sync import Sync
+
+log = structlog.get_logger()
+
+OTHER_FOLDERS = 60.0
+"""Seconds between looks into folders that are not idled on."""
+STORE_PAUSE = 2.0
+"""Seconds before a session goes on after the database could not serve."""
+
+
+class Watch:
+    """Runs receiving sessions."""
+
+    def __init__(
+        self,
+        store: Store,
+        imap: ImapWire,
+        sync: Sync,
+        recover: Recover,
+        world: World,
+        *,
+        poll_seconds: float = 60.0,
+    ) -> None:
+        self._store = store
+        self._world = world
+        self._imap = imap
+        self._sync = sync
+        self._recover = recover
+        self._poll_seconds = poll_seconds
+
+    async def run(self, lease: Lease) -> None:
+        """One session, from sign-in to its end. Returns when it broke, its health being written; never raises."""
+        view = await self._store.mailbox(lease.mailbox_id)
+        if view is None:
+            return
+        mailbox = view.mailbox
+        try:
+            await self._session(lease, mailbox)
+        except* Failure as failures:
+            await self._recover.failed(mailbox, Direction.IMAP, _first(failures))
+        except* LeaseLost:
+            log.info("another worker has the mailbox", mailbox=mailbox.id)
+        except* StoreUnavailable as unavailable:
+            log.warning("store unavailable", mailbox=mailbox.id, error=str(unavailable.exceptions[0]))
+            await asyncio.sleep(STORE_PAUSE)
+        except* Exception as faults:
+            # A fault of ours must not be silent, nor spin: it shows as a diagnosis and is tried again with backoff.
+            log.exception("receiving broke by a fault of ours", mailbox=mailbox.id)
+            fault = f"{type(faults.exceptions[0]).__name__}"
+            evidence = Evidence(Direction.IMAP, Stage.FETCH, provider=mailbox.provider, exception=fault)
+            await self._recover.failed(mailbox, Direction.IMAP, Failure(evidence))
+
+    async def _session(self, lease: Lease, mailbox: Mailbox) -> None:
+        credential = await self._store.credential(mailbox.id)
+        session = await self._imap.open(mailbox.account(Direction.IMAP, credential))
+        try:
+            for folder in mailbox.folders:
+                await session.select(folder)
+            await self._recover.works(mailbox, Direction.IMAP)
+            await self._all_folders(lease, session, mailbox)
+            while True:
+                news = await self._wait(session, mailbox)
+                await self._store.heard(mailbox.id, Direction.IMAP, self._world.now())
+                if news is Idled.NEWS:
+                    await self._sync.news(lease, session, mailbox.folders[0])
+                if news is Idled.RENEW and len(mailbox.folders) > 1:
+                    await self._all_folders(lease, session, mailbox)
+        finally:
+            session.abort()
+
+    async def _all_folders(self, lease: Lease, session: ImapSession, mailbox: Mailbox) -> None:
+        # The first folder comes last: it stays selected, and is the one to idle on.
+        for folder in reversed(mailbox.folders):
+            await self._sync.folder(lease, session, await session.select(folder))
+
+    async def _wait(self, session: ImapSession, mailbox: Mailbox) -> Idled:
+        if "IDLE" in session.capabilities:
+            seconds = float(provider.by_key(mailbox.provider).idle_seconds)
+            return await session.idle(min(seconds, OTHER_FOLDERS) if len(mailbox.folders) > 1 else seconds)
+        await asyncio.sleep(self._poll_seconds)
+        return await session.noop()
+
+
+def _first(group: BaseExceptionGroup[Failure]) -> Failure:
+    for one in group.exceptions:
+        return _first(one) if isinstance(one, BaseExceptionGroup) else one
+    raise AssertionError("an exception group is never empty")

@@ -1,0 +1,218 @@
+"""Builds everything and starts it. It holds no story of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import socket
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+
+import structlog
+import uvicorn
+from fastapi import FastAPI
+
+from postroom import __version__
+from postroom.core.identity import Kind
+from postroom.core.ports.store import Store
+from postroom.flows.accept import Accept
+from postroom.flows.announce import Announce
+from postroom.flows.connect import Connect
+from postroom.flows.engine import Engine
+from postroom.flows.outbox import Outbox
+from postroom.flows.own import Own
+from postroom.flows.probe import Prober
+from postroom.flows.recover import Recover
+from postroom.flows.rescue import Rescue
+from postroom.flows.sent import Sent
+from postroom.flows.sync import Sync
+from postroom.flows.watch import Watch
+from postroom.settings import BadSettings, Settings, secret_key
+from postroom.store import open_store
+from postroom.web import build as build_web
+from postroom.web.services import Services
+from postroom.wire.discovery import Discovery
+from postroom.wire.imap import Imap
+from postroom.wire.resolve import Guard
+from postroom.wire.smtp import Smtp
+from postroom.wire.webhook import Webhooks
+from postroom.world import RealWorld
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class House:
+    """The rooms, connected to each other; nothing runs yet."""
+
+    settings: Settings
+    world: RealWorld
+    store: Store
+    discovery: Discovery
+    connect: Connect
+    accept: Accept
+    announce: Announce
+    engine: Engine
+
+
+@asynccontextmanager
+async def build(settings: Settings) -> AsyncIterator[House]:
+    """Opens the store (bringing its schema up to date) and connects the flows. Raises BadSettings, StoreUnavailable."""
+    world = RealWorld()
+    store = await open_store(settings.database_url, secret_key=secret_key(settings), world=world)
+    try:
+        yield _house(settings, world, store)
+    finally:
+        await store.close()
+
+
+def _house(settings: Settings, world: RealWorld, store: Store) -> House:
+    guard = Guard(allow_private=settings.allow_private_hosts)
+    imap, smtp = Imap(guard, now=world.now), Smtp(guard, now=world.now)
+    recover = Recover(store, world, confirm=timedelta(seconds=settings.confirm_seconds))
+    sync = Sync(store, world, max_message_bytes=settings.max_message_bytes)
+    watch = Watch(store, imap, sync, recover, world, poll_seconds=settings.poll_seconds)
+    own = Own(store, watch, world, world.identifier(Kind.WORKER), socket.gethostname())
+    outbox = Outbox(store, smtp, recover, own, world)
+    sent = Sent(store, imap, own, world)
+    rescue = Rescue(store, outbox, recover, own, world, grace=timedelta(minutes=settings.degraded_minutes))
+    announce = Announce(store, Webhooks(guard), world)
+    return House(
+        settings=settings,
+        world=world,
+        store=store,
+        discovery=Discovery(guard),
+        connect=Connect(store, Prober(imap, smtp, world), recover, world),
+        accept=Accept(store, world),
+        announce=announce,
+        engine=Engine(store, own, outbox, sent, rescue, announce),
+    )
+
+
+async def work(settings: Settings) -> None:
+    """The engine alone, until a signal ends it."""
+    async with build(settings) as house, _stopping() as stop:
+        engine = asyncio.create_task(house.engine.run(), name="engine")
+        await _until(stop, engine)
+
+
+async def serve(settings: Settings, ready: Callable[[str], None]) -> None:
+    """The API and the engine in one process, until a signal ends it. `ready` is told the address."""
+    listener = _listen(settings.host, settings.port)
+    async with build(settings) as house, _stopping() as stop:
+        server = _Server(uvicorn.Config(_web(house), log_config=None, access_log=False, timeout_graceful_shutdown=5))
+        engine = asyncio.create_task(house.engine.run(), name="engine")
+        web = asyncio.create_task(server.serve(sockets=[listener]), name="web")
+        listening = asyncio.create_task(server.listening.wait())
+        await asyncio.wait([listening, web], return_when=asyncio.FIRST_COMPLETED)
+        listening.cancel()
+        host, port = listener.getsockname()[:2]
+        ready(f"http://{f'[{host}]' if ':' in host else host}:{port}")
+        await _until(stop, engine, web, before=lambda: _close_web(house, server))
+
+
+def _close_web(house: House, server: uvicorn.Server) -> None:
+    house.announce.stop()
+    server.should_exit = True
+
+
+def _web(house: House) -> FastAPI:
+    return build_web(
+        Services(
+            world=house.world,
+            store=house.store,
+            connect=house.connect,
+            accept=house.accept,
+            announce=house.announce,
+            discovery=house.discovery,
+            version=__version__,
+            engine_ready=house.engine.trouble,
+        )
+    )
+
+
+class _Server(uvicorn.Server):
+    """Ours are the signals: the engine ends with the server, in order. `listening` is set when it takes requests."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.listening = asyncio.Event()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self.listening.set()
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+@asynccontextmanager
+async def _stopping() -> AsyncIterator[asyncio.Event]:
+    """An event that SIGTERM or SIGINT sets; a second one ends the process at once."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+
+    def stopped() -> None:
+        if stop.is_set():
+            os._exit(1)
+        stop.set()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopped)
+    try:
+        yield stop
+    finally:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.remove_signal_handler(number)
+
+
+async def _until(stop: asyncio.Event, *tasks: asyncio.Task[None], before: Callable[[], None] | None = None) -> None:
+    """Waits for the signal, or for a task that ends though it should not; then ends all."""
+    waiter = asyncio.create_task(stop.wait())
+    await asyncio.wait([waiter, *tasks], return_when=asyncio.FIRST_COMPLETED)
+    waiter.cancel()
+    log.info("stopping")
+    if before is not None:
+        before()
+    engine, *others = tasks
+    engine.cancel()
+    ended = await asyncio.gather(engine, *others, return_exceptions=True)
+    for one in ended:
+        if isinstance(one, Exception):
+            raise one
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    """Binds before anything else starts, so that a port in use is a sentence and not a stack trace."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+    except OSError as fault:
+        listener.close()
+        raise BadSettings(
+            f"POSTROOM_HOST, POSTROOM_PORT: cannot listen on {host}:{port} ({fault.strerror}). "
+            "Is Postroom running already? Otherwise choose another port."
+        ) from None
+    return listener
+
+
+@dataclass(frozen=True, slots=True)
+class Doctor:
+    """What a check needs: no store, no engine."""
+
+    discovery: Discovery
+    prober: Prober
+
+
+def build_doctor(settings: Settings) -> Doctor:
+    """Connects what a check needs."""
+    guard = Guard(allow_private=settings.allow_private_hosts)
+    world = RealWorld()
+    return Doctor(Discovery(guard), Prober(Imap(guard, now=world.now), Smtp(guard, now=world.now), world))

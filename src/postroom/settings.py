@@ -1,0 +1,113 @@
+"""What an operator sets: `POSTROOM_…` in the environment, once, frozen. It opens nothing."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+KEY_BYTES = 32
+
+
+class BadSettings(Exception):  # noqa: N818 - reads as the sentence it is
+    """A setting cannot be used; the text names it and the mend."""
+
+
+class Settings(BaseSettings):
+    """Every setting with its default; docs/settings.md explains each, and a check compares the two."""
+
+    model_config = SettingsConfigDict(env_prefix="POSTROOM_", frozen=True, extra="ignore")
+
+    data: Path = Path("data")
+    """Folder for the SQLite file and the key file."""
+    database: str = ""
+    """`postgresql://user:password@host/name`, or `sqlite:///path`; empty is a SQLite file in the data folder."""
+    secret_key: SecretStr | None = None
+    """Encrypts credentials: 64 hexadecimal digits. Unset: a key file is made in the data folder on first start."""
+    host: str = "127.0.0.1"
+    """Address to listen on."""
+    port: int = Field(default=8025, ge=0, le=65535)
+    """Port to listen on; 0 takes a free one and prints it."""
+    allow_private_hosts: bool = False
+    """Whether mail servers and webhooks may be on private or loopback addresses."""
+    degraded_minutes: float = Field(default=10.0, ge=0)
+    """How long a passing failure lasts before people are told."""
+    confirm_seconds: float = Field(default=10.0, ge=0)
+    """Between a refused sign-in and its one confirmation."""
+    poll_seconds: float = Field(default=60.0, gt=0)
+    """Between looks at a server that has no IDLE."""
+    max_message_bytes: int = Field(default=150 * 1024 * 1024, ge=1024)
+    """Larger messages are not fetched; they stand in the ledger as skipped."""
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    """How much is logged."""
+    log_format: Literal["auto", "json", "text"] = "auto"
+    """`auto` is text on a terminal and JSON elsewhere."""
+
+    @field_validator("database")
+    @classmethod
+    def _known_database(cls, value: str) -> str:
+        if value and not value.startswith(("sqlite:///", "postgresql://")):
+            raise ValueError("must begin with sqlite:/// or postgresql://")
+        return value
+
+    @property
+    def database_url(self) -> str:
+        return self.database or f"sqlite:///{(self.data / 'postroom.db').absolute()}"
+
+
+def load(overrides: Mapping[str, object] | None = None) -> Settings:
+    """The settings of the environment, less what is overridden. Raises BadSettings."""
+    try:
+        return Settings.model_validate({**Settings().model_dump(), **(overrides or {})})
+    except ValidationError as invalid:
+        first = invalid.errors()[0]
+        name = "POSTROOM_" + "_".join(str(part) for part in first["loc"]).upper()
+        raise BadSettings(f"{name}: {first['msg']}. Every setting is explained in docs/settings.md.") from None
+
+
+def secret_key(settings: Settings) -> bytes:
+    """The key of the vault, from the environment or the key file (made here on first start). Raises BadSettings."""
+    if settings.secret_key is not None:
+        return _key("POSTROOM_SECRET_KEY", settings.secret_key.get_secret_value())
+    path = settings.data / "secret.key"
+    try:
+        settings.data.mkdir(parents=True, exist_ok=True)
+        if not path.exists():
+            _make_key_file(path)
+        if path.stat().st_mode & 0o077:
+            raise BadSettings(f"{path} can be read by others. Mend it: chmod 600 {path}")
+        return _key(str(path), path.read_text())
+    except OSError as fault:
+        raise BadSettings(
+            f"POSTROOM_DATA: {settings.data.absolute()} cannot be used ({fault.strerror}). "
+            "Choose a folder that this user may write to."
+        ) from None
+
+
+def _make_key_file(path: Path) -> None:
+    """Whole or not at all: a start that is cut off, or a second one beside it, must not leave half a key."""
+    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=path.name)
+    with os.fdopen(descriptor, "w") as file:
+        file.write(secrets.token_hex(KEY_BYTES) + "\n")
+        file.flush()
+        os.fsync(file.fileno())
+    with contextlib.suppress(FileExistsError):
+        os.link(name, path)
+    Path(name).unlink()
+
+
+def _key(name: str, text: str) -> bytes:
+    try:
+        key = bytes.fromhex(text.strip())
+    except ValueError:
+        key = b""
+    if len(key) != KEY_BYTES:
+        raise BadSettings(f"{name}: must be {2 * KEY_BYTES} hexadecimal digits, for example from: openssl rand -hex 32")
+    return key
