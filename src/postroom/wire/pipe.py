@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Final
+from typing import Final, cast
 
 HIGH_WATER: Final = 256 * 1024
 """Bytes that may wait unread before the peer is held back."""
@@ -34,8 +34,7 @@ class Pipe(asyncio.Protocol):
     # What the transport calls
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        if isinstance(transport, asyncio.Transport):
-            self.attach(transport)
+        self.attach(cast(asyncio.Transport, transport))  # uvloop's transports are none by inheritance
 
     def data_received(self, data: bytes) -> None:
         self.buffer += data

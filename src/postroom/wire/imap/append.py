@@ -55,12 +55,11 @@ async def find(dialogue: Dialogue, folder: str, message_id: str) -> list[int]:
     if not dialogue.exists:
         return []
     candidates = await _searched(dialogue, message_id.encode())
+    found: list[int] = []
     for uids in uid_sets(candidates):
-        found = await _matching(dialogue, b"UID FETCH " + uids, message_id)
-        if found:
-            return found
-    if not dialogue.exists:
-        return []
+        found += await _matching(dialogue, b"UID FETCH " + uids, message_id)
+    if found or not dialogue.exists:
+        return found
     return await _matching(dialogue, b"FETCH %d:*" % max(1, dialogue.exists - LOOKED_THROUGH + 1), message_id)
 
 
