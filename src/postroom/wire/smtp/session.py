@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -118,6 +119,7 @@ class Session:
                     return await self._early()
                 if last:
                     await self._stream.write(last, secret=True)
+                    await asyncio.sleep(0)  # others get their turn, and the end of the connection is seen
                 last = chunk
         except Failure as failure:
             return self._last_words(failure)
