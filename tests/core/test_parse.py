@@ -78,6 +78,7 @@ def test_encoded_words_are_decoded_and_broken_ones_left(value, text):
         ('"a@b.c" <a@b.c>', [("a@b.c", "")]),
         ('O"Brien <a@b.c>', [("a@b.c", "OBrien")]),
         ("Friends: a@b.c, d@e.f;", [("a@b.c", ""), ("d@e.f", "")]),
+        ('"two words"@b.c, Name <"x y"@b.c>', [('"two words"@b.c', ""), ('"x y"@b.c', "Name")]),
         ("undisclosed-recipients:;", []),
         ("nobody", []),
         (None, []),

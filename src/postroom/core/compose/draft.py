@@ -1,4 +1,4 @@
-"""Makes the bytes of an outgoing message (RFC 5322, MIME). It decides nothing about sending."""
+"""What somebody wants to send, and how it is refused. It makes no bytes."""
 
 from __future__ import annotations
 

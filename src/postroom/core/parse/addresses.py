@@ -33,7 +33,8 @@ def addresses(value: str | None) -> tuple[Address, ...]:
     found: list[Address] = []
     words: list[str] = []
     comment: list[str] = []
-    email, depth = "", 0
+    email, depth, quoted_local = "", 0, ""
+    text = value or ""
 
     def close() -> None:
         nonlocal email
@@ -43,7 +44,7 @@ def addresses(value: str | None) -> tuple[Address, ...]:
         comment.clear()
         email = ""
 
-    for piece in _PIECE.finditer(value or ""):
+    for piece in _PIECE.finditer(text):
         sign = piece[0]
         if sign == "(":
             depth += 1
@@ -57,8 +58,12 @@ def addresses(value: str | None) -> tuple[Address, ...]:
             words.clear()  # the name of a group
         elif piece[2] is not None:
             email = email or piece[2]
+        elif piece[1] is not None and text.startswith("@", piece.end()):
+            quoted_local = sign
         elif piece[1] is not None:
             words.append(_ESCAPED.sub(r"\1", piece[1]))
+        elif piece[3] is not None and quoted_local:
+            email, quoted_local = email or quoted_local + sign.strip(), ""
         elif piece[3] is not None:
             words.append(piece[3])
     close()
@@ -77,7 +82,9 @@ def _address(words: list[str], email: str, comment: list[str]) -> Address | None
         parts = [part for part in name.split() if "@" in part]
         email = parts[-1] if parts else ""
         name = " ".join(part for part in name.split() if part != email) or decode_words("".join(comment))
-    email = _SPACE.sub("", _CONTROL.sub("", decode_words(email))).removeprefix("mailto:")
+    email = _CONTROL.sub("", decode_words(email)).strip()
+    if not email.startswith('"'):  # a quoted local part may hold spaces (RFC 5321 4.1.2)
+        email = _SPACE.sub("", email).removeprefix("mailto:")
     email = email.rpartition(":")[2] if email.startswith("@") else email  # the source route of RFC 5322 4.4
     if "@" not in email:
         return None

@@ -16,6 +16,7 @@ _FIELD = re.compile(rb"([!-9;-~]{1,200})[ \t]*:(.*)", re.DOTALL)
 _LINE_END = re.compile(rb"\r\n|\n")
 _WORD = re.compile(r"=\?([^?\s]{1,75})\?([bBqQ])\?([^?]*)\?=")
 _PARAMETER = re.compile(r";\s*([^\s=;]{1,40})\s*=\s*(?:\"((?:[^\"\\]|\\.)*)\"?|([^;\s]*))")
+_BLANKS = re.compile(r"[\x01-\x20\x7f]+")  # not the wide space of Japanese, which is meant
 _COMPLETE = 4  # characters of base64 that make three bytes
 
 
@@ -117,7 +118,7 @@ def _bytes_of(encoding: str, text: str) -> bytes | None:
 
 def unquoted(value: str) -> str:
     """A header's text as people read it: decoded, white space made single, no control characters."""
-    return " ".join(decode_words(value).split())
+    return _BLANKS.sub(" ", decode_words(value)).strip(" ")
 
 
 def parameter(value: str, name: str) -> str | None:

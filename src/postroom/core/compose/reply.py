@@ -1,0 +1,52 @@
+"""Whom an answer goes to and what its subject is. It does not decide whether to answer."""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+from postroom.core.message import Address, Parsed
+
+# What mail programs write for "Re:", by language; a counter may follow (Re[2]:, AW(3):).
+_REPLIED = re.compile(
+    r"\s*(re|aw|antw|sv|vs|vá|ref|rif|rép|rv|res|odp|ynt|bls|atb|回复|回覆|答复|答覆|回信|返信|отв|ответ)"
+    r"\s*([\[(]\d{1,3}[\])])?\s*[:：]",
+    re.IGNORECASE,
+)
+
+
+class Recipients(NamedTuple):
+    """Of an answer to all; for an answer to the sender alone, leave `cc` out."""
+
+    to: tuple[Address, ...]
+    cc: tuple[Address, ...]
+
+
+def reply_subject(subject: str) -> str:
+    """With one `Re:` before it, unless it says so already in some language."""
+    return subject.strip() if _REPLIED.match(subject) else f"Re: {subject.strip()}".rstrip()
+
+
+def reply_recipients(parsed: Parsed, own_address: str) -> Recipients:
+    """To Reply-To, else From; copies to whoever else had the message (RFC 5322 3.6.3). Never to `own_address`.
+
+    An answer to what we sent ourselves goes on to whom it had gone. Only where nobody else is left it is ourselves.
+    """
+    own = own_address.strip().lower()
+    sender = (parsed.sender,) if parsed.sender else ()
+    others = (*parsed.to, *parsed.cc)
+    wrote_it = parsed.sender is not None and parsed.sender.email.lower() == own
+    to = _without(parsed.to if wrote_it else parsed.reply_to or sender, {own})
+    if not to:
+        to = _without(sender, {own}) or _without(others, {own})
+    if not to:
+        return Recipients((parsed.reply_to or sender or parsed.to)[:1] or (Address(own_address),), ())
+    return Recipients(to, _without(others, {own, *(one.email.lower() for one in to)}))
+
+
+def _without(given: tuple[Address, ...], left_out: set[str]) -> tuple[Address, ...]:
+    found: dict[str, Address] = {}
+    for one in given:
+        if one.email.lower() not in left_out:
+            found.setdefault(one.email.lower(), one)
+    return tuple(found.values())
