@@ -12,8 +12,10 @@ PASSWORD = "correct horse"
 
 
 @pytest.fixture
-async def simulator() -> AsyncIterator[Simulator]:
-    async with Simulator() as running:
+async def simulator(request: pytest.FixtureRequest) -> AsyncIterator[Simulator]:
+    """Without its control API, except for the tests of that."""
+    wants_control = request.module.__name__.endswith("test_control")
+    async with Simulator(control_port=0 if wants_control else None) as running:
         running.create_account(ANNA, PASSWORD)
         running.create_account(BEN, PASSWORD)
         yield running

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Self
 
-from postroom.simulator import Simulator
+from postroom.simulator import Behaviour, Fault, Service, Simulator
 
 from .conftest import ANNA, PASSWORD
 
@@ -115,3 +115,9 @@ async def submit(client: Dialogue, *recipients: str, message_id: str = "<m1@exam
         assert (await client.reply(f"RCPT TO:<{recipient}>")).startswith("250")
     assert (await client.reply("DATA")).startswith("354")
     return await client.reply(f"Message-ID: {message_id}\r\nSubject: hello\r\n\r\nbody\r\n.")
+
+
+def fault(protocol: str, stage: str, answer: str | None = None, behaviour: str | None = None, **more) -> Fault:
+    """A fault in one line."""
+    kind = None if behaviour is None else Behaviour(behaviour)
+    return Fault(protocol=Service(protocol), stage=stage, answer=answer, behaviour=kind, **more)

@@ -164,14 +164,20 @@ class Connection:
             self._writer.write(last_words)
             self._writer.close()
 
-    def close(self) -> None:
-        self._writer.close()
-
     async def closed(self, patience: float) -> None:
-        """Until all is written and closed; given up after `patience` seconds, when the client reads no more."""
-        self._writer.close()
+        """Close once all is written, given up after `patience` seconds.
+
+        Without TLS what the client still sends is read to its end first: closing over unread bytes makes the kernel
+        reset the connection, and the client would lose our last words.
+        """
         try:
-            await asyncio.wait_for(self._writer.wait_closed(), patience)
+            async with asyncio.timeout(patience):
+                if not self.secure and not self._writer.is_closing():
+                    self._writer.write_eof()
+                    while await self._reader.read(64 * 1024):
+                        pass
+                self._writer.close()
+                await self._writer.wait_closed()
         except (OSError, ssl.SSLError, TimeoutError):
             self.abort()
 

@@ -68,7 +68,7 @@ class DeliveryIn(_Body):
 
 
 class RecordIn(_Body):
-    """A recorded failure. `id`, `provider` and whatever else records carry is not needed here."""
+    """A recorded failure. Whatever else records carry is not needed here."""
 
     model_config = ConfigDict(extra="ignore")
 
@@ -78,6 +78,7 @@ class RecordIn(_Body):
     status: str | None = None
     response_code: str | None = None
     smtp_code: int | None = None
+    enhanced: str | None = None
     account: str | None = None
     times: int | None = None
 

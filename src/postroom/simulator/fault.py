@@ -52,11 +52,12 @@ class Behaviour(StrEnum):
     CLOSE = "close"
     SLOW = "slow"  # `delay` seconds before the answer, or `rate` bytes a second
     CUT = "cut"  # closed after `cut_after` bytes of the answer
-    EXPIRED = "expired"  # tls: what is wrong with the certificate
+    EXPIRED = "expired"  # tls: what is wrong with the certificate: this and four more
     NOT_YET_VALID = "not_yet_valid"
     WRONG_HOST = "wrong_host"
     SELF_SIGNED = "self_signed"
     UNKNOWN_CA = "unknown_ca"
+    HANDSHAKE_FAILURE = "handshake_failure"  # tls: that alert, as where no protocol or cipher is shared
     PLAIN = "plain"  # tls: no TLS is spoken where it is expected
 
 
@@ -69,9 +70,11 @@ CERTIFICATE_FAULTS = frozenset(
         Behaviour.UNKNOWN_CA,
     }
 )
+# TLS 1.2 record: alert, fatal, handshake_failure (RFC 5246 7.2). asyncio closes without sending the alert of OpenSSL.
+HANDSHAKE_FAILURE_ALERT = bytes((21, 3, 3, 0, 2, 2, 40))
 _ANYWHERE = frozenset({Behaviour.HANG, Behaviour.CLOSE, Behaviour.SLOW, Behaviour.CUT})
 _AT_CONNECT = frozenset({Behaviour.REFUSE, Behaviour.RESET, Behaviour.HANG, Behaviour.CLOSE})
-_AT_TLS = CERTIFICATE_FAULTS | {Behaviour.PLAIN, Behaviour.HANG, Behaviour.CLOSE}
+_AT_TLS = CERTIFICATE_FAULTS | {Behaviour.PLAIN, Behaviour.HANDSHAKE_FAILURE, Behaviour.HANG, Behaviour.CLOSE}
 
 
 class FieldError(ValueError):
@@ -95,14 +98,16 @@ class Fault:
     command. In an answer at `auth`, the lines after a challenge (`+ …` or `334 …`) wait for the client's reply to it.
     After a line `* BYE` or `421` the connection is closed, as the protocols say (RFC 9051 7.1.5, RFC 5321 3.8).
 
-    `account` and `argument` narrow it: only this account, only commands whose line contains this text (a recipient,
-    a folder). `after` lets that many pass first; `times` ends it after so many, None when it is cleared.
+    `account` and `argument` narrow it: only this account, only commands whose line contains this text (a folder, a
+    recipient; at `dot`, any address of the envelope). `after` lets that many pass first; `times` ends it after so
+    many, None when it is cleared.
 
     `takes_effect` says whether the command is carried out although the answer is another: with `dot` and `close`,
     whether the message was accepted. Unless set, it follows the answer: OK, 2xx and 3xx do, all else does not.
 
     `removes` takes capabilities (or SMTP extensions) away for as long as the fault stands; its stage is `capability`
-    or `ehlo`. `delay` is in seconds, `rate` in bytes a second, `cut_after` in bytes.
+    or `ehlo`. `delay` is in seconds and `rate` in bytes a second, for true answers (slow) and for given ones;
+    `cut_after` is in bytes. Raises FieldError for what cannot be.
     """
 
     __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
@@ -139,6 +144,8 @@ class Fault:
             raise FieldError("stage", f"{self.stage!r} is not a stage of {self.protocol}: {', '.join(sorted(stages))}")
         if self.stage in ("connect", "tls") and self.answer is not None:
             raise FieldError("answer", f"nothing can be answered at {self.stage}: give a behaviour")
+        if self.argument is not None and self.stage in ("connect", "tls", "greeting", "auth"):
+            raise FieldError("argument", f"there is none at {self.stage}: leave it out")
         if self.removes and self.stage not in ("capability", "ehlo"):
             raise FieldError("removes", "capabilities are removed at the stage capability (imap) or ehlo (smtp)")
         if self.removes and (self.answer or self.behaviour or self.times or self.after or self.argument):
@@ -155,6 +162,12 @@ class Fault:
             raise FieldError("delay", "slow needs a delay (seconds) or a rate (bytes a second)")
         if behaviour is Behaviour.CUT and (self.cut_after is None or self.cut_after < 0):
             raise FieldError("cut_after", "cut needs the number of bytes after which the answer ends")
+        if self.cut_after is not None and behaviour is not Behaviour.CUT:
+            raise FieldError("cut_after", "belongs to the behaviour cut")
+        if self.stage in ("connect", "tls") and (self.delay or self.rate):
+            raise FieldError("delay", f"nothing is answered at {self.stage} that could be late")
+        if self.keeps_true_answer and self.takes_effect is False:
+            raise FieldError("takes_effect", "a command whose true answer is given takes effect")
         if self.rate is not None and self.rate < 1:
             raise FieldError("rate", "must be 1 byte a second or more")
 

@@ -11,7 +11,7 @@ _log = logging.getLogger(__name__)
 
 
 class Listener:
-    """One port. While it is down it stays bound, so that nobody else takes it, and the kernel refuses connections."""
+    """One port. While it is down it stays bound: the kernel refuses connections and hands it to nobody as free."""
 
     def __init__(self, host: str, port: int, accepted: Callable[[socket.socket], None]) -> None:
         """Binds at once; raises OSError when the port is taken. `accepted` is called with each new connection."""

@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 from postroom.simulator.connection import Connection
-from postroom.simulator.fault import CERTIFICATE_FAULTS, Behaviour, Service
+from postroom.simulator.fault import CERTIFICATE_FAULTS, HANDSHAKE_FAILURE_ALERT, Behaviour, Service
 from postroom.simulator.imap import folders, messages
 from postroom.simulator.imap.session import ImapSession
 from postroom.simulator.listener import Listener
@@ -100,7 +100,7 @@ class Ports:
         if fault is None and tls:
             fault = faults.strike(service, "tls")
         behaviour = fault.behaviour if fault is not None else None
-        if behaviour in (Behaviour.CLOSE, Behaviour.RESET, Behaviour.HANG):
+        if behaviour in (Behaviour.CLOSE, Behaviour.RESET, Behaviour.HANG, Behaviour.HANDSHAKE_FAILURE):
             await _drop(accepted, behaviour)
             return
         certificate = behaviour if behaviour in CERTIFICATE_FAULTS else None
@@ -141,14 +141,17 @@ async def _stream(
 
 
 async def _drop(accepted: socket.socket, behaviour: Behaviour) -> None:
-    """Close, reset, or say nothing until the client gives up."""
+    """Close, reset, fail the handshake, or say nothing until the client gives up."""
+    loop = asyncio.get_running_loop()
     with accepted:
-        if behaviour is Behaviour.RESET:
-            accepted.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        elif behaviour is Behaviour.HANG:
-            loop = asyncio.get_running_loop()
-            try:
-                while await loop.sock_recv(accepted, 4096):
+        try:
+            if behaviour is Behaviour.RESET:
+                accepted.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            elif behaviour is Behaviour.HANDSHAKE_FAILURE:
+                await loop.sock_recv(accepted, 16 * 1024)
+                await loop.sock_sendall(accepted, HANDSHAKE_FAILURE_ALERT)
+            elif behaviour is Behaviour.HANG:
+                while await loop.sock_recv(accepted, 16 * 1024):
                     pass
-            except OSError as error:
-                _log.debug("a client that was kept waiting left: %s", error)
+        except OSError as error:
+            _log.debug("a client that was to be dropped left first: %s", error)

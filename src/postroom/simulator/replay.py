@@ -20,7 +20,7 @@ _UNPLAYABLE = {
 _TLS_WORDS: tuple[tuple[str, Behaviour], ...] = (
     (r"not yet valid", Behaviour.NOT_YET_VALID),
     (r"expired", Behaviour.EXPIRED),
-    (r"host ?name|altname|wrong host|does(n't| not) match|no name matching", Behaviour.WRONG_HOST),
+    (r"host ?name|altname|wrong host|does(n't| not) match|no name matching|for ?name", Behaviour.WRONG_HOST),
     (r"self[-_ ]signed", Behaviour.SELF_SIGNED),
     (
         r"issuer|unable to find valid certification path|unable to verify|verif(y|ication) failed|unknown[_ ]ca"
@@ -29,6 +29,7 @@ _TLS_WORDS: tuple[tuple[str, Behaviour], ...] = (
     ),
     (r"wrong version number|plaintext|unknown protocol|not an ssl|ssl record|first record", Behaviour.PLAIN),
     (r"time(d)?[- ]?out", Behaviour.HANG),
+    (r"handshake[_ ]failure|protocol|cipher|common algorithm", Behaviour.HANDSHAKE_FAILURE),
 )
 _CONNECT_WORDS: tuple[tuple[str, Behaviour], ...] = (
     (r"refused", Behaviour.REFUSE),
@@ -46,6 +47,7 @@ class RecordFacts(TypedDict, total=False):
     status: str | None
     response_code: str | None
     smtp_code: int | None
+    enhanced: str | None
     account: str | None
     times: int | None
 
@@ -58,10 +60,11 @@ def fault_from_record(
     status: str | None = None,
     response_code: str | None = None,
     smtp_code: int | None = None,
+    enhanced: str | None = None,
     account: str | None = None,
     times: int | None = None,
 ) -> Fault:
-    """The fault that plays a record; `status`, `response_code` and `smtp_code` are what the record knows beside `raw`.
+    """The fault that plays a record; the other facts are what the record knows beside `raw`.
 
     `stage` is the stage of the evidence: `data` is played after the final dot, where servers judge content, and `send`
     (somewhere in MAIL, RCPT, DATA) at MAIL. Raises FieldError for `dns` and `oauth`, which no mail server says.
@@ -72,20 +75,20 @@ def fault_from_record(
         raise FieldError("direction", "must be imap or smtp") from None
     if stage in _UNPLAYABLE:
         raise FieldError("stage", f"{stage} cannot be played here: {_UNPLAYABLE[stage]}")
-    if stage == "connect" or stage == "tls":
-        words, otherwise = (_TLS_WORDS, Behaviour.CLOSE) if stage == "tls" else (_CONNECT_WORDS, Behaviour.CLOSE)
-        behaviour = _by_words(words, raw) or otherwise
+    if stage in ("connect", "tls"):
+        behaviour = _by_words(_TLS_WORDS if stage == "tls" else _CONNECT_WORDS, raw) or Behaviour.CLOSE
         counted = None if behaviour is Behaviour.REFUSE else times
         return Fault(protocol=protocol, stage=stage, behaviour=behaviour, times=counted)
-    if stage == "starttls" and status is None and smtp_code is None and (tls := _by_words(_TLS_WORDS, raw)):
+    answered = bool(status or smtp_code or enhanced)
+    if stage == "starttls" and not answered and (tls := _by_words(_TLS_WORDS, raw)):
         return Fault(protocol=protocol, stage="tls", behaviour=tls, times=times)
     if protocol is Service.SMTP:
         stage = _SMTP_STAGE.get(stage, stage)
     who = account if stage not in ("greeting", "ehlo", "capability", "starttls") else None
-    if status is None and smtp_code is None and re.search(_LOST, raw, re.IGNORECASE):
+    if not answered and re.search(_LOST, raw, re.IGNORECASE):
         return Fault(protocol=protocol, stage=stage, behaviour=Behaviour.CLOSE, account=who, times=times)
     answer = (
-        _smtp_answer(raw, smtp_code or _SMTP_CODE.get(stage, 554))
+        _smtp_answer(raw, smtp_code or _code(stage, enhanced))
         if protocol is Service.SMTP
         else _imap_answer(raw, stage, status, response_code)
     )
@@ -100,6 +103,13 @@ def _lines(raw: str) -> list[str]:
     lines = [line.strip() for line in raw.splitlines() if line.strip()]
     said = [match[1] for line in lines if (match := _TRANSCRIPT_LINE.match(line))]
     return [line for line in said if line] or lines or ["(no text)"]
+
+
+def _code(stage: str, enhanced: str | None) -> int:
+    """The reply code that goes with a stage, passing where the enhanced code (RFC 3463) says that it passes."""
+    if enhanced is not None and enhanced.startswith("4"):
+        return 454 if stage in ("auth", "starttls") else 451
+    return _SMTP_CODE.get(stage, 554)
 
 
 def _smtp_answer(raw: str, code: int) -> str:
@@ -119,7 +129,11 @@ def _imap_answer(raw: str, stage: str, status: str | None, response_code: str | 
         return text if text.startswith("* ") else f"* {status or 'BYE'} {text}"
     spoken = [line for line in lines if line.startswith(("* ", "+ ")) or _TAGGED.match(line)]
     if spoken and len(spoken) == len(lines):
-        answer = [line if line.startswith(("* ", "+ ")) else re.sub(r"^\S+", "{tag}", line) for line in spoken]
+        answer: list[str] = []
+        for line in spoken:  # to the first tagged line: what follows answered another command
+            answer.append(line if line.startswith(("* ", "+ ")) else re.sub(r"^\S+", "{tag}", line))
+            if answer[-1].startswith("{tag}"):
+                break
         ended = answer[-1].startswith("{tag}") or answer[-1].upper().startswith("* BYE")
         return "\n".join(answer if ended else [*answer, f"{{tag}} {status or 'OK'} done"])
     text = " ".join(lines)

@@ -11,7 +11,7 @@ from itertools import count
 from postroom.simulator.accounts import Account, Accounts
 from postroom.simulator.certificates import Certificates
 from postroom.simulator.connection import Connection, ConnectionEnded
-from postroom.simulator.fault import CERTIFICATE_FAULTS, Behaviour, Fault, Faults, Service
+from postroom.simulator.fault import CERTIFICATE_FAULTS, HANDSHAKE_FAILURE_ALERT, Behaviour, Fault, Faults, Service
 
 _log = logging.getLogger(__name__)
 
@@ -45,7 +45,8 @@ class Session:
         self.account: Account | None = None
 
     async def run(self) -> None:
-        """Serve until the client or a fault ends it. Never raises; a defect of ours is kept in `house.crashes`."""
+        """Serve until the client or a fault ends it; closing is the caller's. Never raises: a defect of ours is kept in
+        `house.crashes`."""
         self.house.sessions[self.number] = self
         try:
             await self.greet()
@@ -59,7 +60,6 @@ class Session:
         finally:
             del self.house.sessions[self.number]
             self.end()
-            self.connection.close()
 
     async def greet(self) -> None:
         raise NotImplementedError
@@ -137,6 +137,10 @@ class Session:
             raise ConnectionEnded("closed on command")
         if behaviour is Behaviour.HANG:
             await self.connection.hang()
+        if behaviour is Behaviour.HANDSHAKE_FAILURE:
+            await self.connection.wait_for_input()
+            await self.connection.send(HANDSHAKE_FAILURE_ALERT)
+            raise ConnectionEnded("the handshake failed on command")
         if behaviour is not Behaviour.PLAIN:
             certificate = behaviour if behaviour in CERTIFICATE_FAULTS else None
             await self.connection.start_tls(self.house.certificates.context(certificate))

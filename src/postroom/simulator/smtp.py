@@ -90,7 +90,8 @@ class SmtpSession(Session):
         if self._reads_body:
             self._reads_body = False
             body = await self.connection.read_body(self.house.max_message_size)
-            await self.perform("dot", partial(self._accept, body))
+            envelope = " ".join([self.sender or "", *self.recipients])
+            await self.perform("dot", partial(self._accept, body), argument=envelope)
             self._reset()
 
     def _reset(self) -> None:
