@@ -11,6 +11,7 @@ from typing import Any
 from postroom.core.delivery import Delivery
 from postroom.core.health import Health
 from postroom.core.mailbox import Mailbox
+from postroom.core.message import Message
 
 
 class EventType(StrEnum):
@@ -107,4 +108,20 @@ def delivery_data(delivery: Delivery) -> dict[str, Any]:
         "diagnosis": delivery.diagnosis.as_dict() if delivery.diagnosis else None,
         "accepted_at": rfc3339(delivery.accepted_at),
         "expires_at": rfc3339(delivery.expires_at),
+    }
+
+
+def message_data(message: Message) -> dict[str, Any]:
+    """What a `message.received` event says; `message_id` is the RFC 5322 one, None where the message has none."""
+    return {
+        "id": message.id,
+        "mailbox_id": message.mailbox_id,
+        "message_id": message.parsed.message_id,
+        "conversation_id": message.conversation_id,
+        "from": message.parsed.sender.as_dict() if message.parsed.sender else None,
+        "subject": message.parsed.subject,
+        "received_at": rfc3339(message.received_at),
+        "folder": message.folder,
+        "quarantine": message.quarantine,
+        "automatic": message.parsed.automatic,
     }

@@ -356,6 +356,10 @@ class AddressTaken(Exception):  # noqa: N818 - reads as the sentence it is
     """The address is connected already."""
 
 
+class MailboxGone(Exception):  # noqa: N818 - reads as the sentence it is
+    """There is no such mailbox (any more): what needs one was not done."""
+
+
 class Store(MailboxStore, LeaseStore, InboundStore, OutboxStore, EventStore, KeyStore, Protocol):
     """The whole store."""
 
