@@ -371,8 +371,9 @@ async def test_a_refusal_in_the_middle_of_the_body_is_an_answer(leaves):
         await envelope(heard)
         await heard.reader.readexactly(100_000)
         heard.say("552 5.3.4 too big for me")
-        await heard.writer.drain()
-        await (heard.close() if leaves else heard.silence())
+        if leaves:
+            heard.writer.write_eof()
+        await heard.silence()
 
     raw = b"X: y\r\n\r\n" + b"0123456789abcde\r\n" * 2_000_000
     answer = await send(script, raw=raw, after=lambda session: session.closed or pytest.fail("open"))
@@ -702,3 +703,17 @@ async def test_a_slow_upload_that_moves_is_not_given_up():
         session.abort()
     assert answer.data is not None
     assert answer.data.ok
+
+
+async def test_a_reply_that_never_ends_is_given_up_line_by_line():
+    async def script(heard: Heard):
+        await heard.greet("PIPELINING")
+        await heard.hear("MAIL")
+        while True:
+            heard.say("250-more")
+            await heard.writer.drain()
+            await asyncio.sleep(0.05)
+
+    failure = await lost(script)
+    assert failure.evidence.exception == "TimeoutError: no answer for 0.7 seconds"
+    assert failure.evidence.raw.startswith("250-more\n250-more")

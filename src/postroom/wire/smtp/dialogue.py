@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
+import time
 from dataclasses import replace
 
 from postroom.core.diagnosis.evidence import Evidence, Failure, Stage
@@ -38,20 +38,21 @@ class Dialogue:
         return await self.reply(seconds)
 
     async def reply(self, seconds: float) -> Lines:
-        """The next whole reply, within `seconds`. Raises Failure, with the part of the reply that did come as `raw`."""
+        """The next whole reply. Raises Failure, with the part of the reply that did come as `raw`, where the server is
+        silent for `seconds`, or trickles for longer than a few times that."""
         reader = ReplyReader()
         stream = self.stream
         stream.timeout = seconds
+        ends = time.monotonic() + seconds
         try:
-            async with asyncio.timeout(seconds):
-                while True:
-                    found = reader.feed(await self._line())
-                    if found is not None:
-                        return found
+            while True:
+                found = reader.feed(await self._line())
+                if found is not None:
+                    return found
+                if time.monotonic() > ends:
+                    raise stream.silence(seconds)
         except NotSmtp as error:
             raise stream.failure(reader.partial, exception=f"ProtocolError: {error}") from error
-        except TimeoutError as error:
-            raise stream.silence(seconds, reader.partial) from error
         except Failure as failure:
             if not reader.partial:
                 raise

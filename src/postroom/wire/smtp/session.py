@@ -119,7 +119,10 @@ class Session:
                     return await self._early()
                 if last:
                     await self._stream.write(last, secret=True)
-                    await asyncio.sleep(0)  # others get their turn, and the end of the connection is seen
+                    # Others get their turn, and what the server said is read: the loop looks in the first round and
+                    # hands over in the second. A write to a broken connection would throw the server's words away.
+                    await asyncio.sleep(0)
+                    await asyncio.sleep(0)
                 last = chunk
         except Failure as failure:
             return self._last_words(failure)
