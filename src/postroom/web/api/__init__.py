@@ -1,0 +1,11 @@
+"""The interface under /v1, one resource a file. It holds no decision about mail."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter
+
+from postroom.web.api import conversations, deliveries, diagnoses, events, mailboxes, messages, settings, webhooks
+
+router = APIRouter(prefix="/v1")
+for resource in (settings, mailboxes, messages, conversations, deliveries, events, webhooks, diagnoses):
+    router.include_router(resource.router)

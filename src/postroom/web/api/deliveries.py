@@ -1,0 +1,48 @@
+"""Deliveries: how outgoing messages stand, and what a person can do about one."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+
+from postroom.web import problem
+from postroom.web.schema.delivery import Delivery, DeliveryList, DeliveryQuery, DeliveryWithAttempts
+from postroom.web.schema.fields import DeliveryId
+from postroom.web.services import Injected
+
+router = APIRouter(prefix="/deliveries", tags=["deliveries"])
+
+
+@router.get("", operation_id="list_deliveries")
+async def show_all(services: Injected, query: Annotated[DeliveryQuery, Query()]) -> DeliveryList:
+    """Deliveries, the latest first."""
+    page = await services.store.deliveries(
+        mailbox_id=query.mailbox_id,
+        state=query.state,
+        conversation_id=query.conversation_id,
+        limit=query.limit,
+        cursor=query.cursor,
+    )
+    return DeliveryList(items=[Delivery.of(one) for one in page.items], next_cursor=page.next_cursor)
+
+
+@router.get("/{delivery_id}", operation_id="get_delivery")
+async def show(services: Injected, delivery_id: DeliveryId) -> DeliveryWithAttempts:
+    """One delivery with every attempt that was made."""
+    delivery = await services.store.delivery(delivery_id)
+    if delivery is None:
+        raise problem.not_found("delivery")
+    return DeliveryWithAttempts.with_attempts(delivery, await services.store.attempts(delivery_id))
+
+
+@router.post("/{delivery_id}/retry", operation_id="retry_delivery")
+async def retry(services: Injected, delivery_id: DeliveryId) -> Delivery:
+    """Sends it again now: one that failed, was put off, or whose answer was cut off. Its hold time runs on."""
+    return Delivery.of(await services.accept.retry(delivery_id))
+
+
+@router.post("/{delivery_id}/cancel", operation_id="cancel_delivery")
+async def cancel(services: Injected, delivery_id: DeliveryId) -> Delivery:
+    """Takes it back, as long as it waits."""
+    return Delivery.of(await services.accept.cancel(delivery_id))

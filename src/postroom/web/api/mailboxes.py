@@ -1,0 +1,114 @@
+"""Mailboxes: connect, show, change, remove, and what a person does when one breaks."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Response
+
+from postroom.core import mailbox as core
+from postroom.core.ports.store import AddressTaken
+from postroom.flows import connect
+from postroom.web import problem
+from postroom.web.api.settings import connection_of
+from postroom.web.schema.connection import MailboxChange, MailboxQuery, NewMailbox, Reauthentication
+from postroom.web.schema.fields import MailboxId
+from postroom.web.schema.mailbox import Mailbox, MailboxList
+from postroom.web.schema.report import Report
+from postroom.web.services import Injected
+
+router = APIRouter(prefix="/mailboxes", tags=["mailboxes"])
+
+
+@router.post("", operation_id="connect_mailbox", status_code=201)
+async def create(services: Injected, given: NewMailbox, response: Response) -> Mailbox:
+    """Connects a mailbox: both directions are tried, and only where both work it is saved and watched.
+
+    Where one does not, the answer is 422 with the `diagnosis` and a `report` of every step.
+    """
+    # Known before the probe, which would bother the provider for nothing; the store has the last word.
+    if await services.store.mailbox_by_address(given.address) is not None:
+        raise AddressTaken
+    new = connect.NewMailbox(
+        connection=await connection_of(services, given),
+        hold_hours=given.hold_hours,
+        folders=tuple(dict.fromkeys(given.folders)),
+        reference=given.reference,
+        unconfirmed=given.unconfirmed,
+    )
+    view = await services.connect.add(new)
+    response.headers["Location"] = f"/v1/mailboxes/{view.mailbox.id}"
+    return Mailbox.of(view)
+
+
+@router.get("", operation_id="list_mailboxes")
+async def show_all(services: Injected, query: Annotated[MailboxQuery, Query()]) -> MailboxList:
+    """All mailboxes with their health."""
+    page = await services.store.mailboxes(limit=query.limit, cursor=query.cursor, reference=query.reference)
+    return MailboxList(items=[Mailbox.of(view) for view in page.items], next_cursor=page.next_cursor)
+
+
+@router.get("/{mailbox_id}", operation_id="get_mailbox")
+async def show(services: Injected, mailbox_id: MailboxId) -> Mailbox:
+    """One mailbox with the health of both directions and what waits for it."""
+    view = await services.store.mailbox(mailbox_id)
+    if view is None:
+        raise problem.not_found("mailbox")
+    return Mailbox.of(view)
+
+
+@router.patch("/{mailbox_id}", operation_id="change_mailbox")
+async def change(services: Injected, mailbox_id: MailboxId, given: MailboxChange) -> Mailbox:
+    """Changes settings. New settings of the connection are tried before they are saved."""
+    view = await services.store.mailbox(mailbox_id)
+    if view is None:
+        raise problem.not_found("mailbox")
+    credential = given.auth.credential() if given.auth else None
+    return Mailbox.of(await services.connect.change(_changed(view.mailbox, given), credential))
+
+
+@router.delete("/{mailbox_id}", operation_id="remove_mailbox", status_code=204)
+async def remove(services: Injected, mailbox_id: MailboxId) -> None:
+    """Removes a mailbox with its messages and deliveries here. What is on its server stays there."""
+    await services.connect.remove(mailbox_id)
+
+
+@router.post("/{mailbox_id}/reauthenticate", operation_id="reauthenticate_mailbox")
+async def reauthenticate(services: Injected, mailbox_id: MailboxId, given: Reauthentication) -> Mailbox:
+    """Takes a new password. It is tried first; where both directions take it, reading goes on where it stopped and
+    mail that was held is sent. Where not, the answer is 422 with the diagnosis and the old password stays."""
+    return Mailbox.of(await services.connect.reauthenticate(mailbox_id, given.auth.credential()))
+
+
+@router.post("/{mailbox_id}/pause", operation_id="pause_mailbox")
+async def pause(services: Injected, mailbox_id: MailboxId) -> Mailbox:
+    """Stops reading and sending. Outgoing mail is held, and its hold time runs on."""
+    return Mailbox.of(await services.connect.pause(mailbox_id))
+
+
+@router.post("/{mailbox_id}/resume", operation_id="resume_mailbox")
+async def resume(services: Injected, mailbox_id: MailboxId) -> Mailbox:
+    """Starts a paused mailbox again."""
+    return Mailbox.of(await services.connect.resume(mailbox_id))
+
+
+@router.post("/{mailbox_id}/check", operation_id="check_mailbox")
+async def check(services: Injected, mailbox_id: MailboxId) -> Report:
+    """Tries both directions now with what is saved; the mailbox's health follows from it."""
+    return Report.of(await services.connect.check(mailbox_id))
+
+
+def _changed(mailbox: core.Mailbox, given: MailboxChange) -> core.Mailbox:
+    asked = given.model_fields_set
+    return replace(
+        mailbox,
+        name=mailbox.name if given.name is None else given.name,
+        imap=given.imap.applied(mailbox.imap) if given.imap else mailbox.imap,
+        smtp=given.smtp.applied(mailbox.smtp) if given.smtp else mailbox.smtp,
+        ca_certificate=given.ca_certificate if "ca_certificate" in asked else mailbox.ca_certificate,
+        hold_hours=given.hold_hours or mailbox.hold_hours,
+        folders=tuple(dict.fromkeys(given.folders)) if given.folders else mailbox.folders,
+        reference=given.reference if "reference" in asked else mailbox.reference,
+        unconfirmed=given.unconfirmed or mailbox.unconfirmed,
+    )

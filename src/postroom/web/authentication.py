@@ -1,0 +1,105 @@
+"""Lets in who has an API key, before anything of the request is read. It makes no keys: the command line does."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from starlette.datastructures import Headers
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from postroom.core import apikey
+from postroom.core.ports.store import KeyStore, StoreUnavailable
+from postroom.core.ports.world import World
+from postroom.web import problem
+from postroom.web.failures import problem_of
+from postroom.web.problem import Problem
+
+REMEMBERED = timedelta(seconds=30)
+"""How long a key is taken for good without asking the store: a revoked one works at most so long."""
+NOTED = timedelta(minutes=1)
+"""How often it is written down that a key was used."""
+_MOST_REMEMBERED = 1000
+
+
+@dataclass(slots=True)
+class _Known:
+    key_id: str
+    until: datetime
+
+
+class Keys:
+    """The keys that are good, as far as the store was asked lately."""
+
+    def __init__(self, store: KeyStore, world: World) -> None:
+        self._store = store
+        self._world = world
+        self._known: dict[str, _Known] = {}
+        self._noted: dict[str, datetime] = {}
+
+    async def admits(self, digest: str) -> bool:
+        """Whether the token with this digest is a key that is not revoked. Raises StoreUnavailable."""
+        now = self._world.now()
+        known = self._known.get(digest)
+        if known is None or known.until <= now:
+            key = await self._store.key(digest)
+            if key is None:
+                self._known.pop(digest, None)
+                return False
+            if len(self._known) >= _MOST_REMEMBERED:
+                self._known.clear()
+            known = self._known[digest] = _Known(key.id, now + REMEMBERED)
+        await self._note(known.key_id, now)
+        return True
+
+    async def _note(self, key_id: str, now: datetime) -> None:
+        noted = self._noted.get(key_id)
+        if noted is not None and now - noted < NOTED:
+            return
+        self._noted[key_id] = now
+        await self._store.key_used(key_id, now)
+
+
+class Authentication:
+    """ASGI middleware: /v1 is for those with a key (RFC 6750); the rest is open and tells nothing about mail."""
+
+    def __init__(self, app: ASGIApp, keys: Keys) -> None:
+        self._app = app
+        self._keys = keys
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or not _guarded(scope["path"]):
+            await self._app(scope, receive, send)
+            return
+        try:
+            refusal = await self._refusal(scope)
+        except StoreUnavailable as failure:
+            refusal = problem_of(failure)
+        if refusal is None:
+            await self._app(scope, receive, send)
+        else:
+            await refusal.response(scope["path"])(scope, receive, send)
+
+    async def _refusal(self, scope: Scope) -> Problem | None:
+        scheme, _, token = Headers(scope=scope).get("authorization", "").partition(" ")
+        if scheme.lower() != "bearer" or not token.strip():
+            return _unauthorized("Send an API key in the header: Authorization: Bearer pr_…", 'Bearer realm="Postroom"')
+        digest = apikey.digest(token.strip())
+        if not await self._keys.admits(digest):
+            return _unauthorized(
+                "This API key is unknown or was revoked.", 'Bearer realm="Postroom", error="invalid_token"'
+            )
+        scope["state"] = {**scope.get("state", {}), "key_digest": digest}
+        return None
+
+
+def _guarded(path: str) -> bool:
+    return path == "/v1" or path.startswith("/v1/")
+
+
+def _unauthorized(detail: str, challenge: str) -> Problem:
+    return Problem(
+        problem.UNAUTHORIZED,
+        f"{detail} Make one on the machine that runs Postroom: postroom key create NAME",
+        headers={"WWW-Authenticate": challenge},
+    )

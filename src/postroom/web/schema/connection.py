@@ -1,0 +1,149 @@
+"""What requests bring to connect or change a mailbox. It shows none: see mailbox."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from cryptography import x509
+from pydantic import AfterValidator, Field, SecretStr, field_validator
+
+from postroom.core import mailbox as core
+from postroom.core.mailbox import AuthKind, Security, UnconfirmedPolicy
+from postroom.web.schema.base import Input, ListQuery
+from postroom.web.schema.fields import EmailAddress, Host, Line, Port, Text, whole
+
+DEFAULT_PORTS = {
+    (core.Direction.IMAP, Security.TLS): 993,
+    (core.Direction.IMAP, Security.STARTTLS): 143,
+    (core.Direction.IMAP, Security.NONE): 143,
+    (core.Direction.SMTP, Security.TLS): 465,
+    (core.Direction.SMTP, Security.STARTTLS): 587,
+    (core.Direction.SMTP, Security.NONE): 587,
+}
+"""RFC 8314 3.2 and 3.3, RFC 9051 2.1, RFC 6409 3.1."""
+
+
+def _certificate(value: str) -> str:
+    try:
+        x509.load_pem_x509_certificates(value.encode())
+    except ValueError:
+        raise ValueError(
+            "This is no certificate in PEM form: it begins with -----BEGIN CERTIFICATE----- and is given whole."
+        ) from None
+    return value
+
+
+Username = Annotated[Line, Field(min_length=1, max_length=320)]
+Name = Annotated[Line, Field(max_length=200, description="How people see the sender.", examples=["Example Support"])]
+CaCertificate = Annotated[
+    Text,
+    Field(max_length=100_000, description="PEM text: trusted for this mailbox beside the system's authorities."),
+    AfterValidator(_certificate),
+]
+HoldHours = Annotated[
+    int, Field(strict=True, ge=1, le=720, description="How long outgoing mail waits for a broken mailbox, in hours.")
+]
+Folder = Annotated[Line, Field(min_length=1, max_length=255)]
+Folders = Annotated[list[Folder], Field(min_length=1, max_length=50, description="IMAP folders to read.")]
+Reference = Annotated[Line, Field(min_length=1, max_length=255, description="Your own identifier for this mailbox.")]
+Unconfirmed = Annotated[
+    UnconfirmedPolicy,
+    Field(
+        description="What happens to a message whose answer was cut off and that the Sent folder does not show: it is "
+        "sent again (`resend`) or waits for a person (`ask`)."
+    ),
+]
+
+
+class NewEndpoint(Input):
+    """Where one direction is served."""
+
+    host: Host
+    port: Port | None = Field(None, description="IMAP: 993, or 143 without TLS. SMTP: 465, or 587 without TLS.")
+    security: Security = Field(Security.TLS, description="TLS from the first byte, STARTTLS, or nothing.")
+    username: Username | None = Field(None, description="What is signed in with; the address if left out.")
+
+    def endpoint(self, direction: core.Direction, address: str) -> core.Endpoint:
+        port = self.port or DEFAULT_PORTS[direction, self.security]
+        return core.Endpoint(self.host, port, self.security, self.username or address)
+
+
+class EndpointChange(Input):
+    """Settings of one direction to be changed; what is left out stays."""
+
+    host: Host | None = None
+    port: Port | None = None
+    security: Security | None = None
+    username: Username | None = None
+
+    def applied(self, endpoint: core.Endpoint) -> core.Endpoint:
+        return core.Endpoint(
+            self.host or endpoint.host,
+            self.port or endpoint.port,
+            self.security or endpoint.security,
+            self.username or endpoint.username,
+        )
+
+
+class Auth(Input):
+    """What proves who we are. An application password is a password."""
+
+    kind: Literal[AuthKind.PASSWORD] = AuthKind.PASSWORD
+    password: SecretStr = Field(min_length=1, max_length=1000, examples=["correct horse battery staple"])
+
+    @field_validator("password")
+    @classmethod
+    def _sendable(cls, value: SecretStr) -> SecretStr:
+        password = whole(value.get_secret_value())
+        if any(mark in password for mark in "\x00\r\n"):
+            raise ValueError("A password cannot hold a line break or a NUL character: was more copied than it?")
+        return value
+
+    def credential(self) -> core.Credential:
+        return core.Credential(self.kind, self.password.get_secret_value())
+
+
+class NewConnection(Input):
+    """What is needed to try a mailbox. Without `imap` or `smtp`, its settings are looked up."""
+
+    address: EmailAddress
+    name: Name = ""
+    imap: NewEndpoint | None = None
+    smtp: NewEndpoint | None = None
+    auth: Auth
+    ca_certificate: CaCertificate | None = None
+
+
+class NewMailbox(NewConnection):
+    """A mailbox to connect."""
+
+    hold_hours: HoldHours = 72
+    folders: Folders = Field(default_factory=lambda: ["INBOX"])
+    reference: Reference | None = None
+    unconfirmed: Unconfirmed = UnconfirmedPolicy.RESEND
+
+
+class MailboxChange(Input):
+    """What is to be changed. What is left out (or null) stays. The address stays: another one is another mailbox."""
+
+    name: Name | None = None
+    imap: EndpointChange | None = None
+    smtp: EndpointChange | None = None
+    auth: Auth | None = None
+    ca_certificate: CaCertificate | None = Field(None, description="null takes it away.")
+    hold_hours: HoldHours | None = None
+    folders: Folders | None = None
+    reference: Reference | None = Field(None, description="null takes it away.")
+    unconfirmed: Unconfirmed | None = None
+
+
+class Reauthentication(Input):
+    """A new credential for both directions."""
+
+    auth: Auth
+
+
+class MailboxQuery(ListQuery):
+    """Which mailboxes."""
+
+    reference: Reference | None = None

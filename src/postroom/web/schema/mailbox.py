@@ -1,0 +1,143 @@
+"""Mailboxes as answers show them. A password never is part of one."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Literal
+
+from pydantic import Field
+
+from postroom.core import health as core_health
+from postroom.core import mailbox as core
+from postroom.core.candidates import Candidate as CoreCandidate
+from postroom.core.cursor import Cursor
+from postroom.core.mailbox import AuthKind, Security, UnconfirmedPolicy
+from postroom.core.ports.store import MailboxView
+from postroom.web.schema.base import Input, ListOf, Output
+from postroom.web.schema.diagnosis import Diagnosis
+from postroom.web.schema.fields import EmailAddress
+
+
+class Endpoint(Output):
+    """Where one direction is served."""
+
+    host: str
+    port: int
+    security: Security
+    username: str
+
+    @classmethod
+    def of(cls, endpoint: core.Endpoint) -> Endpoint:
+        return cls(host=endpoint.host, port=endpoint.port, security=endpoint.security, username=endpoint.username)
+
+
+class ShownAuth(Output):
+    """How the mailbox signs in."""
+
+    kind: AuthKind
+
+
+class Health(Output):
+    """The state of one direction."""
+
+    state: Literal["connecting", "connected", "degraded", "needs_reauth", "needs_attention", "paused"]
+    since: datetime
+    diagnosis: Diagnosis | None
+    next_probe_at: datetime | None = Field(description="When it is tried again; null: not before a person acts.")
+    heard_at: datetime | None = Field(description="When the server last answered.")
+
+    @classmethod
+    def of(cls, health: core_health.Health) -> Health:
+        return cls.model_validate(health.as_dict())
+
+
+class FolderProgress(Output):
+    """How far a folder has been read."""
+
+    name: str
+    total: int = Field(description="Messages that the reading under way is to fetch; 0 where none is under way.")
+    done: int = Field(description="Of them, those fetched.")
+    synced_at: datetime | None = Field(description="When it was last read to its end.")
+
+    @classmethod
+    def of(cls, cursor: Cursor) -> FolderProgress:
+        return cls(name=cursor.folder, total=cursor.total, done=cursor.done, synced_at=cursor.synced_at)
+
+
+class Mailbox(Output):
+    """One address that the team has connected."""
+
+    id: str = Field(examples=["mbx_0123456789abc"])
+    address: str = Field(description="An international domain is shown as A-labels (xn--…).")
+    name: str
+    reference: str | None
+    provider: str = Field(examples=["gmail"])
+    imap: Endpoint
+    smtp: Endpoint
+    auth: ShownAuth
+    ca_certificate: str | None
+    hold_hours: int
+    folders: list[str]
+    unconfirmed: UnconfirmedPolicy
+    created_at: datetime
+    receiving: Health
+    sending: Health
+    held: int = Field(description="Outgoing messages that wait because sending is not connected.")
+    oldest_held_expires_at: datetime | None = Field(description="When the first of them is given up.")
+    sync: list[FolderProgress] = Field(description="How far each folder has been read.")
+
+    @classmethod
+    def of(cls, view: MailboxView) -> Mailbox:
+        mailbox = view.mailbox
+        return cls(
+            id=mailbox.id,
+            address=mailbox.address,
+            name=mailbox.name,
+            reference=mailbox.reference,
+            provider=mailbox.provider,
+            imap=Endpoint.of(mailbox.imap),
+            smtp=Endpoint.of(mailbox.smtp),
+            auth=ShownAuth(kind=mailbox.auth_kind),
+            ca_certificate=mailbox.ca_certificate,
+            hold_hours=mailbox.hold_hours,
+            folders=list(mailbox.folders),
+            unconfirmed=mailbox.unconfirmed,
+            created_at=mailbox.created_at,
+            receiving=Health.of(view.receiving),
+            sending=Health.of(view.sending),
+            held=view.held,
+            oldest_held_expires_at=view.oldest_held_expires_at,
+            sync=[FolderProgress.of(cursor) for cursor in view.cursors],
+        )
+
+
+class MailboxList(ListOf[Mailbox]):
+    """Mailboxes."""
+
+
+class DiscoverQuery(Input):
+    """Which address to find settings for."""
+
+    address: EmailAddress
+
+
+class Candidate(Output):
+    """Settings that may serve an address."""
+
+    provider: str
+    source: str = Field(description="Where they come from: provider, autoconfig, srv, mx or guess.")
+    imap: Endpoint
+    smtp: Endpoint
+
+    @classmethod
+    def of(cls, candidate: CoreCandidate) -> Candidate:
+        return cls(
+            provider=candidate.provider,
+            source=candidate.source,
+            imap=Endpoint.of(candidate.imap),
+            smtp=Endpoint.of(candidate.smtp),
+        )
+
+
+class CandidateList(ListOf[Candidate]):
+    """Settings, the likeliest first."""

@@ -1,0 +1,41 @@
+"""Everything that the web room is given. It builds none of it: serve does."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Annotated
+
+from fastapi import Depends, Request
+
+from postroom.core.ports.store import Store
+from postroom.core.ports.wire import DiscoveryWire
+from postroom.core.ports.world import World
+from postroom.flows.accept import Accept
+from postroom.flows.announce import Announce
+from postroom.flows.connect import Connect
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """What answers are made from. `engine_ready` gives None when mail is being worked for, else why it is not."""
+
+    world: World
+    store: Store
+    connect: Connect
+    accept: Accept
+    announce: Announce
+    discovery: DiscoveryWire
+    version: str
+    engine_ready: Callable[[], str | None]
+
+
+def services_of(request: Request) -> Services:
+    """The services of the application that serves this request."""
+    services = request.app.state.services
+    if not isinstance(services, Services):
+        raise TypeError("the application was not made by postroom.web.build")
+    return services
+
+
+Injected = Annotated[Services, Depends(services_of)]
