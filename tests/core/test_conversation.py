@@ -1,0 +1,53 @@
+"""Which conversation a message belongs to."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from postroom.core.conversation import ids_of, place
+from postroom.core.parse import parse
+
+
+def message(message_id="own@x", in_reply_to="", references=()):
+    lines = [
+        "From: a@x",
+        f"Message-ID: <{message_id}>",
+        *([f"In-Reply-To: <{in_reply_to}>"] if in_reply_to else []),
+        *(["References: " + " ".join(f"<{one}>" for one in references)] if references else []),
+    ]
+    return parse("\r\n".join([*lines, "", "x"]).encode())
+
+
+def test_the_message_that_is_answered_counts_before_all_others():
+    assert place(message(in_reply_to="p@x", references=("q@x",)), {"p@x": "cnv_1", "q@x": "cnv_2"}) == "cnv_1"
+
+
+def test_of_the_references_the_last_known_counts():
+    found = message(in_reply_to="unknown@x", references=("first@x", "second@x", "third@x"))
+    assert place(found, {"first@x": "cnv_1", "second@x": "cnv_2"}) == "cnv_2"
+
+
+def test_a_message_that_names_nobody_we_know_begins_a_conversation():
+    assert place(message(), {"p@x": "cnv_1"}) is None
+    assert place(message(in_reply_to="p@x"), {}) is None
+
+
+def test_a_message_that_names_itself_is_not_its_own_parent():
+    assert place(message("own@x", "own@x", ("own@x",)), {"own@x": "cnv_1"}) is None
+
+
+def test_the_letters_of_an_identifier_count():
+    assert place(message(in_reply_to="ABC@x"), {"abc@x": "cnv_1"}) is None
+
+
+IDS = st.sampled_from([f"{letter}@x" for letter in "abcdefgh"])
+
+
+@given(st.none() | IDS, st.lists(IDS, max_size=8), st.dictionaries(IDS, st.sampled_from(["cnv_1", "cnv_2"])))
+def test_only_what_ids_of_names_is_asked_for(parent, references, known):
+    found = message("own@x", parent or "", references)
+    named = ids_of(found)
+    assert len(named) == len(set(named))
+    assert place(found, known) == place(found, {key: value for key, value in known.items() if key in named})
+    assert (place(found, known) is None) == (not set(named) & set(known))
