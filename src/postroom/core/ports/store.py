@@ -27,6 +27,13 @@ class StoreUnavailable(Exception):  # noqa: N818 - reads as the sentence it is
     """The database cannot serve: full, locked, gone. Nothing was written. The text says which, and the mend."""
 
 
+class BadCursor(ValueError):  # noqa: N818 - reads as the sentence it is
+    """This list never gave out such a cursor."""
+
+    def __init__(self) -> None:
+        super().__init__("the cursor is not one that this list gave out: begin again without it")
+
+
 class LeaseLost(Exception):  # noqa: N818 - reads as the sentence it is
     """Another worker owns the mailbox now: what was to be written was not."""
 
