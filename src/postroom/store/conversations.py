@@ -1,0 +1,174 @@
+"""Conversations: what a new message changes in them, and their lists. Where a message belongs, core decides."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Row, and_, bindparam, insert, select, tuple_, update
+
+from postroom.core.identity import mailbox_of
+from postroom.core.message import Address, Conversation, Message, Parsed
+from postroom.core.ports.store import Page
+from postroom.store import database, paging
+from postroom.store.messages import addresses_of, message_of_row, reference_key
+from postroom.store.schema import conversation, conversation_reference, message
+
+MOST_REFERENCES = 100
+"""References of one message that are noted, the nearest ones: some headers bear thousands."""
+MOST_PARTICIPANTS = 100
+"""Participants that a conversation shows."""
+_AT_ONCE = 500
+
+
+def references(parsed: Parsed) -> list[str]:
+    """The keys of the Message-IDs that a message names, its own first."""
+    named = [parsed.message_id, parsed.in_reply_to, *reversed(parsed.references)]
+    return list(dict.fromkeys(reference_key(one) for one in named if one))[:MOST_REFERENCES]
+
+
+def known(connection: Connection, mailbox_id: str, keys: Iterable[str]) -> dict[str, str]:
+    """The conversation of each Message-ID key that belongs to one."""
+    wanted = sorted(set(keys))
+    found: dict[str, str] = {}
+    for start in range(0, len(wanted), _AT_ONCE):
+        query = select(conversation_reference.c.rfc_message_id, conversation_reference.c.conversation_id).where(
+            conversation_reference.c.mailbox_id == mailbox_id,
+            conversation_reference.c.rfc_message_id.in_(wanted[start : start + _AT_ONCE]),
+        )
+        found.update((row[0], row[1]) for row in connection.execute(query))
+    return found
+
+
+def join(connection: Connection, mailbox_id: str, messages: Sequence[Message]) -> None:
+    """Notes messages in their conversations, which begin with them where they are not there yet."""
+    of_conversation: dict[str, list[Message]] = {}
+    for one in messages:
+        of_conversation.setdefault(one.conversation_id, []).append(one)
+    there = _there(connection, mailbox_id, sorted(of_conversation))
+    new = [_begun(group) for identifier, group in of_conversation.items() if identifier not in there]
+    grown = [
+        _grown(there[identifier], group) for identifier, group in sorted(of_conversation.items()) if identifier in there
+    ]
+    if new:
+        connection.execute(insert(conversation), new)
+    if grown:
+        connection.execute(_GROW, grown)
+    noted = [
+        {"mailbox_id": mailbox_id, "rfc_message_id": key, "conversation_id": one.conversation_id}
+        for one in messages
+        for key in references(one.parsed)
+    ]
+    if noted:
+        connection.execute(database.insert(connection, conversation_reference).on_conflict_do_nothing(), noted)
+
+
+_GROW = (
+    update(conversation)
+    .where(conversation.c.mailbox_id == bindparam("of_mailbox"), conversation.c.id == bindparam("identifier"))
+    .values(
+        created_at=bindparam("created"),
+        updated_at=bindparam("updated"),
+        message_count=bindparam("number"),
+        participants=bindparam("people"),
+    )
+)
+
+
+def _there(connection: Connection, mailbox_id: str, identifiers: Sequence[str]) -> dict[str, Row[Any]]:
+    # In the order of their keys, locked: two who write to the same conversations wait, but never for each other.
+    query = (
+        select(conversation)
+        .where(conversation.c.mailbox_id == mailbox_id, conversation.c.id.in_(identifiers))
+        .order_by(conversation.c.id)
+        .with_for_update(key_share=True)
+    )
+    return {row.id: row for row in connection.execute(query)}
+
+
+def _begun(messages: Sequence[Message]) -> dict[str, Any]:
+    first = messages[0]
+    return {
+        "mailbox_id": first.mailbox_id,
+        "id": first.conversation_id,
+        "subject": first.parsed.subject,
+        "created_at": min(one.received_at for one in messages),
+        "updated_at": max(one.received_at for one in messages),
+        "message_count": len(messages),
+        "participants": _participants((), messages),
+    }
+
+
+def _grown(before: Row[Any], messages: Sequence[Message]) -> dict[str, Any]:
+    return {
+        "of_mailbox": before.mailbox_id,
+        "identifier": before.id,
+        "created": min(before.created_at, *(one.received_at for one in messages)),
+        "updated": max(before.updated_at, *(one.received_at for one in messages)),
+        "number": before.message_count + len(messages),
+        "people": _participants(addresses_of(before.participants), messages),
+    }
+
+
+def _participants(before: Sequence[Address], messages: Sequence[Message]) -> list[dict[str, str]]:
+    people: dict[str, Address] = {one.email.casefold(): one for one in before}
+    for one in messages:
+        sender = (one.parsed.sender,) if one.parsed.sender else ()
+        for person in (*sender, *one.parsed.to, *one.parsed.cc):
+            people.setdefault(person.email.casefold(), person)
+    return [one.as_dict() for one in list(people.values())[:MOST_PARTICIPANTS]]
+
+
+def _conversation(row: Row[Any]) -> Conversation:
+    return Conversation(
+        id=row.id,
+        mailbox_id=row.mailbox_id,
+        subject=row.subject,
+        created_at=row.created_at,
+        updated_at=row.updated_at,
+        message_count=row.message_count,
+        participants=addresses_of(row.participants),
+    )
+
+
+def get(connection: Connection, conversation_id: str) -> Conversation | None:
+    query = select(conversation).where(
+        conversation.c.mailbox_id == mailbox_of(conversation_id), conversation.c.id == conversation_id
+    )
+    row = connection.execute(query).one_or_none()
+    return _conversation(row) if row is not None else None
+
+
+def page(connection: Connection, mailbox_id: str | None, limit: int, cursor: str | None) -> Page[Conversation]:
+    query = select(conversation).order_by(conversation.c.updated_at.desc(), conversation.c.id.desc()).limit(limit + 1)
+    if mailbox_id is not None:
+        query = query.where(conversation.c.mailbox_id == mailbox_id)
+    if cursor is not None:
+        place = paging.decode(cursor, datetime, str)
+        query = query.where(tuple_(conversation.c.updated_at, conversation.c.id) < place)
+    return paging.page(connection.execute(query).all(), limit, _conversation, "updated_at", "id")
+
+
+def _of(conversation_id: str) -> ColumnElement[bool]:
+    return and_(message.c.mailbox_id == mailbox_of(conversation_id), message.c.conversation_id == conversation_id)
+
+
+def messages(connection: Connection, conversation_id: str, limit: int, cursor: str | None) -> Page[Message]:
+    query = select(message).where(_of(conversation_id)).order_by(message.c.received_at, message.c.id).limit(limit + 1)
+    if cursor is not None:
+        place = paging.decode(cursor, datetime, str)
+        query = query.where(tuple_(message.c.received_at, message.c.id) > place)
+    return paging.page(connection.execute(query).all(), limit, message_of_row, "received_at", "id")
+
+
+def latest(connection: Connection, conversation_id: str) -> Message | None:
+    """The newest readable message."""
+    query = (
+        select(message)
+        .where(_of(conversation_id), message.c.quarantine.is_(None))
+        .order_by(message.c.received_at.desc(), message.c.id.desc())
+        .limit(1)
+    )
+    row = connection.execute(query).one_or_none()
+    return message_of_row(row) if row is not None else None

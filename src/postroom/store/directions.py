@@ -1,0 +1,175 @@
+"""The health of each direction, and what its changes do to deliveries. It decides no state: core.health does."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Select, Update, and_, case, func, literal, or_, select, update
+
+from postroom.core.delivery import OPEN, Delivery, sources, step
+from postroom.core.delivery import Signal as DeliverySignal
+from postroom.core.diagnosis.verdict import Diagnosis
+from postroom.core.events import Event, EventType, delivery_data
+from postroom.core.health import Health
+from postroom.core.health import State as HealthState
+from postroom.core.mailbox import Direction
+from postroom.core.ports.store import HealthChange, MailboxGone
+from postroom.store import eventlog
+from postroom.store.rows import delivery_of_row, health_of_row, health_values
+from postroom.store.schema import among, delivery, health, mailbox
+
+NewId = Callable[[], str]
+
+
+def get(connection: Connection, mailbox_id: str, direction: Direction) -> Health:
+    """Raises MailboxGone."""
+    query = select(health).where(health.c.mailbox_id == mailbox_id, health.c.direction == str(direction))
+    row = connection.execute(query).one_or_none()
+    if row is None:
+        raise MailboxGone(mailbox_id)
+    return health_of_row(row)
+
+
+def sending(connection: Connection, mailbox_id: str) -> Health:
+    """The sending direction, kept from changing until the commit: what is queued now will be seen by a HOLD to come,
+    or has seen it. Raises MailboxGone."""
+    query = select(health).where(health.c.mailbox_id == mailbox_id, health.c.direction == str(Direction.SMTP))
+    row = connection.execute(query.with_for_update(read=True)).one_or_none()
+    if row is None:
+        raise MailboxGone(mailbox_id)
+    return health_of_row(row)
+
+
+def save(connection: Connection, change: HealthChange, was: HealthState, now: datetime, new_id: NewId) -> bool:
+    """Compare and swap; holds or releases the deliveries in the same transaction."""
+    new = change.health
+    values = health_values(new)
+    if new.diagnosis is not None:
+        values["code_at"] = now
+    if new.heard_at is not None:
+        values["heard_at"] = new.heard_at
+    swapped = connection.execute(
+        update(health)
+        .where(
+            health.c.mailbox_id == new.mailbox_id,
+            health.c.direction == str(new.direction),
+            health.c.state == str(was),
+        )
+        .values(values)
+    )
+    if swapped.rowcount == 0:
+        return False
+    events = list(change.events)
+    if change.deliveries is DeliverySignal.HOLD:
+        held = _hold(connection, new, now)
+        events += [held_event(one, new_id(), now) for one in held]
+    elif change.deliveries is DeliverySignal.RELEASE:
+        _release(connection, new.mailbox_id, now)
+    eventlog.append(connection, events)
+    return True
+
+
+def held_event(held: Delivery, event_id: str, now: datetime) -> Event:
+    return Event(event_id, EventType.DELIVERY_HELD, now, held.mailbox_id, delivery_data(held))
+
+
+def _target(signal: DeliverySignal) -> str:
+    """The one state that a signal leads to, from wherever."""
+    (target,) = {step(state, signal)[0] for state in sources(signal)}
+    return str(target)
+
+
+def _moved(mailbox_id: str, signal: DeliverySignal) -> Update:
+    """UPDATE of every delivery of a mailbox that a signal moves."""
+    return (
+        update(delivery)
+        .where(
+            delivery.c.mailbox_id == mailbox_id,
+            delivery.c.state.in_([str(one) for one in sources(signal)]),
+            among(delivery.c.state, OPEN),
+        )
+        .values(state=_target(signal))
+    )
+
+
+def _hold(connection: Connection, why: Health, now: datetime) -> list[Delivery]:
+    moved = _moved(why.mailbox_id, DeliverySignal.HOLD).values(updated_at=now, diagnosis=_kept(why.diagnosis))
+    rows = connection.execute(moved.returning(delivery)).all()
+    return sorted(map(delivery_of_row, rows), key=lambda one: one.id)
+
+
+def _kept(diagnosis: Diagnosis | None) -> dict[str, Any] | None:
+    return diagnosis.as_dict() if diagnosis else None
+
+
+def _release(connection: Connection, mailbox_id: str, now: datetime) -> None:
+    due = case((delivery.c.send_at > now, delivery.c.send_at), else_=literal(now, delivery.c.send_at.type))
+    connection.execute(
+        _moved(mailbox_id, DeliverySignal.RELEASE).values(next_attempt_at=due, updated_at=now, diagnosis=None)
+    )
+
+
+def note_heard(connection: Connection, heard: Mapping[tuple[str, Direction], datetime]) -> None:
+    """Many at once; only forwards."""
+    for (mailbox_id, direction), at in sorted(heard.items()):
+        connection.execute(
+            update(health)
+            .where(
+                health.c.mailbox_id == mailbox_id,
+                health.c.direction == str(direction),
+                or_(health.c.heard_at.is_(None), health.c.heard_at < at),
+            )
+            .values(heard_at=at)
+        )
+
+
+def _of_worker(worker_id: str) -> Select[Any]:
+    return select(health).join(mailbox, mailbox.c.id == health.c.mailbox_id).where(mailbox.c.worker_id == worker_id)
+
+
+def probes_due(connection: Connection, worker_id: str, direction: Direction, now: datetime, limit: int) -> list[Health]:
+    query = (
+        _of_worker(worker_id)
+        .where(health.c.direction == str(direction), health.c.next_probe_at <= now)
+        .order_by(health.c.next_probe_at)
+        .limit(limit)
+    )
+    return [health_of_row(row) for row in connection.execute(query)]
+
+
+def unsettled(connection: Connection, worker_id: str, direction: Direction) -> list[Health]:
+    query = _of_worker(worker_id).where(
+        health.c.direction == str(direction), health.c.state != str(HealthState.CONNECTED)
+    )
+    return [health_of_row(row) for row in connection.execute(query)]
+
+
+def lasting(connection: Connection, worker_id: str, since: datetime, limit: int) -> list[Health]:
+    untold = [str(HealthState.FALTERING), str(HealthState.SUSPECTED)]
+    query = (
+        _of_worker(worker_id)
+        .where(health.c.state.in_(untold), health.c.since < since)
+        .order_by(health.c.since)
+        .limit(limit)
+    )
+    return [health_of_row(row) for row in connection.execute(query)]
+
+
+def refused_alike(connection: Connection, provider: str, host: str, code: str, since: datetime) -> tuple[int, int]:
+    """`code` names its direction: smtp.… is looked for among those that send over `host`."""
+    direction = code.partition(".")[0]
+    there = and_(mailbox.c.provider == provider, mailbox.c[f"{Direction(direction)}_host"] == host)
+    alike = (
+        select(func.count())
+        .select_from(health.join(mailbox, mailbox.c.id == health.c.mailbox_id))
+        .where(there, health.c.direction == direction, health.c.code == code, health.c.code_at >= since)
+    )
+    of_provider = select(func.count()).select_from(mailbox).where(there)
+    return connection.execute(alike).scalar_one(), connection.execute(of_provider).scalar_one()
+
+
+def counts(connection: Connection) -> dict[tuple[Direction, HealthState], int]:
+    query = select(health.c.direction, health.c.state, func.count()).group_by(health.c.direction, health.c.state)
+    return {(Direction(row[0]), HealthState(row[1])): row[2] for row in connection.execute(query)}

@@ -1,0 +1,62 @@
+"""The log of events. It posts nothing (webhooks)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import Connection, Row, insert, select, update
+
+from postroom.core.events import Event, EventType, Recorded
+from postroom.store.schema import event, event_position
+
+
+def append(connection: Connection, events: Sequence[Event]) -> None:
+    """Writes events; the last thing that a transaction does.
+
+    Whoever moves the position holds its row until the commit, so positions become visible in their order: a reader who
+    has seen one will never find a smaller one later. It comes last so that others wait as short as can be, and so that
+    nobody waits for anything else while holding it.
+    """
+    if not events:
+        return
+    moved = update(event_position).values(last=event_position.c.last + len(events)).returning(event_position.c.last)
+    last: int = connection.execute(moved).scalar_one()
+    connection.execute(
+        insert(event),
+        [
+            {
+                "mailbox_id": one.mailbox_id,
+                "position": position,
+                "id": one.id,
+                "type": str(one.type),
+                "at": one.at,
+                "data": one.data,
+            }
+            for position, one in enumerate(events, last - len(events) + 1)
+        ],
+    )
+
+
+def recorded_of_row(row: Row[Any]) -> Recorded:
+    return Recorded(row.position, Event(row.id, EventType(row.type), row.at, row.mailbox_id, row.data))
+
+
+def after(
+    connection: Connection,
+    position: int,
+    limit: int,
+    types: Sequence[EventType],
+    mailbox_id: str | None,
+) -> list[Recorded]:
+    query = select(event).where(event.c.position > position).order_by(event.c.position).limit(limit)
+    if types:
+        query = query.where(event.c.type.in_([str(one) for one in types]))
+    if mailbox_id is not None:
+        query = query.where(event.c.mailbox_id == mailbox_id)
+    return [recorded_of_row(row) for row in connection.execute(query)]
+
+
+def last_position(connection: Connection) -> int:
+    last: int = connection.execute(select(event_position.c.last)).scalar_one()
+    return last

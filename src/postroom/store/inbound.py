@@ -1,0 +1,215 @@
+"""Takes in what a folder showed: ledger, messages, conversations, events and the cursor at once. It parses nothing."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from sqlalchemy import Connection, insert, select
+
+from postroom.core.conversation import place
+from postroom.core.cursor import Cursor, Outcome
+from postroom.core.events import Event, EventType, message_data
+from postroom.core.message import Flow, Message, Parsed
+from postroom.core.ports.store import Arrival, Lease
+from postroom.store import conversations, database, eventlog, messages
+from postroom.store.faults import refuses_data
+from postroom.store.leases import fence
+from postroom.store.messages import Kept, reference_key
+from postroom.store.rows import cursor_of_row, cursor_values
+from postroom.store.schema import folder, ledger, message
+
+UNREADABLE = Parsed(
+    message_id=None,
+    subject="",
+    sender=None,
+    to=(),
+    cc=(),
+    bcc=(),
+    reply_to=(),
+    date=None,
+    in_reply_to=None,
+    references=(),
+    text="",
+    html="",
+    attachments=(),
+)
+"""What is shown of a message that could not be parsed."""
+UNSTORABLE = "It holds characters or values that the database cannot keep. Its raw bytes are kept as they came."
+
+
+@dataclass(frozen=True, slots=True)
+class Digested:
+    """An arrival with the SHA-256 of its bytes."""
+
+    arrival: Arrival
+    digest: bytes
+
+    @property
+    def parsed(self) -> Parsed:
+        return self.arrival.parsed or UNREADABLE
+
+    @property
+    def identity(self) -> tuple[str, int, bytes]:
+        """Equal for a message that a folder shows again under another UIDVALIDITY."""
+        return reference_key(self.parsed.message_id or ""), len(self.arrival.raw or b""), self.digest
+
+
+def digested(arrivals: Sequence[Arrival]) -> list[Digested]:
+    """Hashing needs no database: it is done before the transaction begins."""
+    return [Digested(one, hashlib.sha256(one.raw or b"").digest()) for one in arrivals]
+
+
+def cursor(connection: Connection, mailbox_id: str, name: str) -> Cursor | None:
+    query = select(folder).where(folder.c.mailbox_id == mailbox_id, folder.c.name == name)
+    row = connection.execute(query).one_or_none()
+    return cursor_of_row(row) if row is not None else None
+
+
+def record(
+    connection: Connection, lease: Lease, progress: Cursor, arrivals: Sequence[Digested], now: datetime
+) -> list[Message]:
+    """All or nothing; an arrival that the database cannot take as it is becomes a quarantined one."""
+    fence(connection, lease)
+    _advance(connection, progress)
+    new = _unknown(connection, progress, arrivals)
+    if not new:
+        return []
+    try:
+        with connection.begin_nested():
+            return _take_in(connection, progress, new, now)
+    except Exception as error:
+        if not refuses_data(error):
+            raise
+    return [taken for one in new for taken in _take_one(connection, progress, one, now)]
+
+
+def _take_one(connection: Connection, progress: Cursor, one: Digested, now: datetime) -> list[Message]:
+    try:
+        with connection.begin_nested():
+            return _take_in(connection, progress, [one], now)
+    except Exception as error:
+        if not refuses_data(error):
+            raise
+    refused = replace(one.arrival, outcome=Outcome.QUARANTINED, parsed=None, reason=UNSTORABLE)
+    return _take_in(connection, progress, [replace(one, arrival=refused)], now)
+
+
+def _advance(connection: Connection, progress: Cursor) -> None:
+    values = cursor_values(progress)
+    new = database.insert(connection, folder).values(values)
+    changed = {key: new.excluded[key] for key in values if key not in ("mailbox_id", "name")}
+    connection.execute(new.on_conflict_do_update(index_elements=["mailbox_id", "name"], set_=changed))
+
+
+def _unknown(connection: Connection, progress: Cursor, arrivals: Sequence[Digested]) -> list[Digested]:
+    """Without those whose UID is in the ledger."""
+    if not arrivals:
+        return []
+    query = select(ledger.c.uid).where(
+        ledger.c.mailbox_id == progress.mailbox_id,
+        ledger.c.folder == progress.folder,
+        ledger.c.uid_validity == progress.uid_validity,
+        ledger.c.uid.in_([one.arrival.uid for one in arrivals]),
+    )
+    seen = set(connection.execute(query).scalars())
+    new: list[Digested] = []
+    for one in arrivals:
+        if one.arrival.uid not in seen:
+            seen.add(one.arrival.uid)
+            new.append(one)
+    return new
+
+
+def _take_in(connection: Connection, progress: Cursor, new: Sequence[Digested], now: datetime) -> list[Message]:
+    before = _before(connection, progress, new)
+    ours = {one.arrival.uid: before.get(one.identity) for one in new}
+    fresh = [one for one in new if one.arrival.outcome is not Outcome.SKIPPED and ours[one.arrival.uid] is None]
+    kept = _placed(connection, progress, fresh)
+    ours.update({one.arrival.uid: one.arrival.message_id for one in fresh})
+    connection.execute(
+        insert(ledger),
+        [
+            {
+                "mailbox_id": progress.mailbox_id,
+                "folder": progress.folder,
+                "uid_validity": progress.uid_validity,
+                "uid": one.arrival.uid,
+                "outcome": str(one.arrival.outcome),
+                "message_id": ours[one.arrival.uid],
+                "size": len(one.arrival.raw) if one.arrival.raw is not None else one.arrival.size,
+                "reason": one.arrival.reason,
+            }
+            for one in new
+        ],
+    )
+    if not kept:
+        return []
+    taken = [one.message for one in kept]
+    messages.add(connection, kept)
+    conversations.join(connection, progress.mailbox_id, taken)
+    eventlog.append(
+        connection,
+        [
+            Event(one.arrival.event_id, EventType.MESSAGE_RECEIVED, now, progress.mailbox_id, message_data(ours_))
+            for one, ours_ in zip(fresh, taken, strict=True)
+        ],
+    )
+    return taken
+
+
+def _before(connection: Connection, progress: Cursor, new: Sequence[Digested]) -> dict[tuple[str, int, bytes], str]:
+    """Messages of this folder that came under another UIDVALIDITY, by identity: the folder was made anew, they were
+    not."""
+    fetched = [one for one in new if one.arrival.outcome is not Outcome.SKIPPED]
+    named = [one.identity[0] for one in fetched if one.identity[0]]
+    nameless = [one.digest for one in fetched if not one.identity[0]]
+    earlier = select(message.c.rfc_message_id, message.c.size, message.c.digest, message.c.id).where(
+        message.c.mailbox_id == progress.mailbox_id,
+        message.c.folder == progress.folder,
+        message.c.uid_validity != progress.uid_validity,
+        message.c.flow == str(Flow.INBOUND),
+    )
+    found: dict[tuple[str, int, bytes], str] = {}
+    for query in (
+        earlier.where(message.c.rfc_message_id.in_(named)) if named else None,
+        earlier.where(message.c.rfc_message_id == "", message.c.digest.in_(nameless)) if nameless else None,
+    ):
+        if query is not None:
+            found.update({(row[0], row[1], row[2]): row[3] for row in connection.execute(query)})
+    return found
+
+
+def _placed(connection: Connection, progress: Cursor, fresh: Sequence[Digested]) -> list[Kept]:
+    """Messages, each in its conversation. Those of one batch see each other."""
+    if not fresh:
+        return []
+    named = {key for one in fresh for key in conversations.references(one.parsed)}
+    known = conversations.known(connection, progress.mailbox_id, named)
+    kept: list[Kept] = []
+    for one in fresh:
+        arrival, parsed = one.arrival, one.parsed
+        # Its own Message-ID is known where a reply came before it.
+        own = known.get(reference_key(parsed.message_id or ""))
+        belongs = place(parsed, known) or own or arrival.conversation_id
+        for key in conversations.references(parsed):
+            known.setdefault(key, belongs)
+        taken = Message(
+            id=arrival.message_id,
+            mailbox_id=progress.mailbox_id,
+            conversation_id=belongs,
+            flow=Flow.INBOUND,
+            parsed=parsed,
+            size=len(arrival.raw or b""),
+            received_at=arrival.received_at,
+            folder=progress.folder,
+            quarantine=(arrival.reason or "It could not be read.") if _is_quarantined(arrival) else None,
+        )
+        kept.append(Kept(taken, arrival.raw or b"", one.digest, progress.uid_validity))
+    return kept
+
+
+def _is_quarantined(arrival: Arrival) -> bool:
+    return arrival.outcome is Outcome.QUARANTINED or arrival.parsed is None

@@ -1,0 +1,87 @@
+"""Which worker owns which mailbox, and the fence that every worker's write passes. It runs no worker."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from sqlalchemy import Connection, delete, func, or_, select, update
+
+from postroom.core.delivery import OPEN, State, step
+from postroom.core.delivery import Signal as DeliverySignal
+from postroom.core.ports.store import Lease, LeaseLost
+from postroom.store.database import insert
+from postroom.store.schema import among, delivery, mailbox, worker
+
+FORGOTTEN = timedelta(days=1)
+"""After which the row of a worker that died is removed."""
+
+
+def fence(connection: Connection, lease: Lease) -> None:
+    """Raises LeaseLost. Keeps the lease from changing hands until the commit."""
+    owned = select(mailbox.c.id).where(
+        mailbox.c.id == lease.mailbox_id,
+        mailbox.c.worker_id == lease.worker_id,
+        mailbox.c.epoch == lease.epoch,
+    )
+    if connection.execute(owned.with_for_update(read=True)).first() is None:
+        raise LeaseLost(f"worker {lease.worker_id} does not own {lease.mailbox_id} any more")
+
+
+def heartbeat(connection: Connection, worker_id: str, host: str, now: datetime, ttl: timedelta) -> None:
+    new = insert(connection, worker).values(id=worker_id, host=host, heartbeat_at=now, expires_at=now + ttl)
+    connection.execute(
+        new.on_conflict_do_update(
+            index_elements=["id"],
+            set_={"heartbeat_at": new.excluded.heartbeat_at, "expires_at": new.excluded.expires_at},
+        )
+    )
+
+
+def claim(connection: Connection, worker_id: str, now: datetime, limit: int) -> list[Lease]:
+    """Mailboxes that nobody owns, or a worker whose heartbeat is over."""
+    alive = select(worker.c.id).where(worker.c.id == mailbox.c.worker_id, worker.c.expires_at >= now)
+    unowned = or_(mailbox.c.worker_id.is_(None), ~alive.correlate(mailbox).exists())
+    free = (
+        select(mailbox.c.id)
+        .where(unowned)
+        .order_by(mailbox.c.id)
+        .limit(limit)
+        # NO KEY: does not wait for those who only insert rows of the mailbox. Locked ones are being claimed, or
+        # written to by an owner who lives: neither is for us.
+        .with_for_update(key_share=True, skip_locked=True)
+    )
+    found = list(connection.execute(free).scalars())
+    if not found:
+        return []
+    taken = connection.execute(
+        update(mailbox)
+        .where(mailbox.c.id.in_(found), unowned)  # looks anew: another may have claimed it before we locked it
+        .values(worker_id=worker_id, epoch=mailbox.c.epoch + 1)
+        .returning(mailbox.c.id, mailbox.c.epoch)
+    ).all()
+    claimed = [row.id for row in taken]
+    unanswered, _ = step(State.SENDING, DeliverySignal.UNANSWERED)
+    connection.execute(
+        update(delivery)
+        .where(
+            delivery.c.mailbox_id.in_(claimed), delivery.c.state == str(State.SENDING), among(delivery.c.state, OPEN)
+        )
+        .values(state=str(unanswered), next_attempt_at=now, updated_at=now)
+    )
+    connection.execute(delete(worker).where(worker.c.expires_at < now - FORGOTTEN))
+    return sorted((Lease(row.id, worker_id, row.epoch) for row in taken), key=lambda one: one.mailbox_id)
+
+
+def of_worker(connection: Connection, worker_id: str) -> list[Lease]:
+    query = select(mailbox.c.id, mailbox.c.epoch).where(mailbox.c.worker_id == worker_id).order_by(mailbox.c.id)
+    return [Lease(row.id, worker_id, row.epoch) for row in connection.execute(query)]
+
+
+def alive(connection: Connection, now: datetime) -> int:
+    fresh = select(func.count()).select_from(worker).where(worker.c.expires_at >= now)
+    return connection.execute(fresh).scalar_one()
+
+
+def resign(connection: Connection, worker_id: str) -> None:
+    connection.execute(update(mailbox).where(mailbox.c.worker_id == worker_id).values(worker_id=None))
+    connection.execute(delete(worker).where(worker.c.id == worker_id))

@@ -1,0 +1,136 @@
+"""Mailboxes and their credentials. It does not judge how they stand (directions)."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import Connection, Row, Select, delete, func, select, update
+
+from postroom.core.delivery import OPEN
+from postroom.core.delivery import State as DeliveryState
+from postroom.core.health import Health
+from postroom.core.mailbox import AuthKind, Credential, Direction, Mailbox
+from postroom.core.ports.store import AddressTaken, HealthChange, MailboxGone, MailboxView, Page
+from postroom.store import eventlog, paging
+from postroom.store.database import insert
+from postroom.store.rows import (
+    address_key,
+    cursor_of_row,
+    health_of_row,
+    health_values,
+    mailbox_of_row,
+    mailbox_values,
+)
+from postroom.store.schema import among, credential, delivery, folder, health, mailbox
+from postroom.store.vault import Vault
+
+
+def add(
+    connection: Connection, vault: Vault, new: Mailbox, secret: Credential, changes: Sequence[HealthChange]
+) -> None:
+    values = {**mailbox_values(new), "worker_id": None, "epoch": 0}
+    taken = insert(connection, mailbox).values(values).on_conflict_do_nothing(index_elements=["address_key"])
+    if connection.execute(taken).rowcount == 0:
+        raise AddressTaken(f"{new.address} is connected already")
+    set_credential(connection, vault, new.id, secret)
+    for change in changes:
+        values = {**health_values(change.health), "heard_at": change.health.heard_at, "code_at": None}
+        connection.execute(insert(connection, health).values(values))
+    eventlog.append(connection, [one for change in changes for one in change.events])
+
+
+def update_one(connection: Connection, changed: Mailbox) -> None:
+    """Raises AddressTaken, MailboxGone."""
+    values = mailbox_values(changed)
+    other = select(mailbox.c.id).where(mailbox.c.address_key == values["address_key"], mailbox.c.id != changed.id)
+    if connection.execute(other).first() is not None:
+        raise AddressTaken(f"{changed.address} is connected already")
+    if connection.execute(update(mailbox).where(mailbox.c.id == changed.id).values(values)).rowcount == 0:
+        raise MailboxGone(changed.id)
+
+
+def remove(connection: Connection, mailbox_id: str) -> bool:
+    """With all its rows."""
+    return connection.execute(delete(mailbox).where(mailbox.c.id == mailbox_id)).rowcount == 1
+
+
+def set_credential(connection: Connection, vault: Vault, mailbox_id: str, secret: Credential) -> None:
+    sealed = vault.seal(json.dumps({"kind": str(secret.kind), "password": secret.password}), mailbox_id)
+    known = select(mailbox.c.id).where(mailbox.c.id == mailbox_id)
+    if connection.execute(known).first() is None:
+        raise MailboxGone(mailbox_id)
+    new = insert(connection, credential).values(mailbox_id=mailbox_id, secret=sealed)
+    connection.execute(new.on_conflict_do_update(index_elements=["mailbox_id"], set_={"secret": new.excluded.secret}))
+
+
+def get_credential(connection: Connection, vault: Vault, mailbox_id: str) -> Credential:
+    sealed = connection.execute(
+        select(credential.c.secret).where(credential.c.mailbox_id == mailbox_id)
+    ).scalar_one_or_none()
+    if sealed is None:
+        raise MailboxGone(mailbox_id)
+    values = json.loads(vault.open(sealed, mailbox_id))
+    return Credential(AuthKind(values["kind"]), values["password"])
+
+
+def view(connection: Connection, mailbox_id: str) -> MailboxView | None:
+    return _one(connection, select(mailbox).where(mailbox.c.id == mailbox_id))
+
+
+def view_by_address(connection: Connection, address: str) -> MailboxView | None:
+    return _one(connection, select(mailbox).where(mailbox.c.address_key == address_key(address)))
+
+
+def _one(connection: Connection, query: Select[Any]) -> MailboxView | None:
+    return next(iter(_views(connection, connection.execute(query).all())), None)
+
+
+def page(connection: Connection, limit: int, cursor: str | None, reference: str | None) -> Page[MailboxView]:
+    """In the order of addresses."""
+    query = select(mailbox).order_by(mailbox.c.address_key).limit(limit + 1)
+    if cursor is not None:
+        query = query.where(mailbox.c.address_key > paging.decode(cursor, str)[0])
+    if reference is not None:
+        query = query.where(mailbox.c.reference == reference)
+    rows = connection.execute(query).all()
+    found = paging.page(rows, limit, lambda row: row, "address_key")
+    return Page(tuple(_views(connection, found.items)), found.next_cursor)
+
+
+def _views(connection: Connection, rows: Sequence[Row[Any]]) -> list[MailboxView]:
+    """Three queries, however many mailboxes."""
+    identifiers = [row.id for row in rows]
+    if not identifiers:
+        return []
+    directions: dict[tuple[str, Direction], Health] = {}
+    for row in connection.execute(select(health).where(health.c.mailbox_id.in_(identifiers))):
+        one = health_of_row(row)
+        directions[one.mailbox_id, one.direction] = one
+    cursors = connection.execute(
+        select(folder).where(folder.c.mailbox_id.in_(identifiers)).order_by(folder.c.mailbox_id, folder.c.name)
+    ).all()
+    held = {
+        row.mailbox_id: row
+        for row in connection.execute(
+            select(delivery.c.mailbox_id, func.count().label("number"), func.min(delivery.c.expires_at).label("first"))
+            .where(
+                delivery.c.mailbox_id.in_(identifiers),
+                delivery.c.state == str(DeliveryState.HELD),
+                among(delivery.c.state, OPEN),
+            )
+            .group_by(delivery.c.mailbox_id)
+        )
+    }
+    return [
+        MailboxView(
+            mailbox=mailbox_of_row(row),
+            receiving=directions[row.id, Direction.IMAP],
+            sending=directions[row.id, Direction.SMTP],
+            held=held[row.id].number if row.id in held else 0,
+            oldest_held_expires_at=held[row.id].first if row.id in held else None,
+            cursors=tuple(cursor_of_row(one) for one in cursors if one.mailbox_id == row.id),
+        )
+        for row in rows
+    ]

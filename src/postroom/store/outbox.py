@@ -1,0 +1,245 @@
+"""Deliveries: what is due, and each step of one, fenced and compared. It decides no state: core.delivery does."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Select, and_, func, insert, or_, select, tuple_, update
+
+from postroom.core.delivery import OPEN, Attempt, Delivery, SentCopy, State, sources
+from postroom.core.delivery import Signal as DeliverySignal
+from postroom.core.health import State as HealthState
+from postroom.core.identity import mailbox_of
+from postroom.core.mailbox import Direction
+from postroom.core.ports.store import Lease, MailboxGone, Page, Settlement
+from postroom.store import directions, eventlog, paging
+from postroom.store.leases import fence
+from postroom.store.outgoing import held
+from postroom.store.rows import attempt_of_row, attempt_values, delivery_changes, delivery_of_row
+from postroom.store.schema import EXPIRING, among, attempt, delivery, health, mailbox
+
+WAITING_TO_GO = sources(DeliverySignal.BEGUN)
+
+
+def _in(states: Iterable[State]) -> ColumnElement[bool]:
+    """In one of these open states, in words that the index of open deliveries understands."""
+    return and_(among(delivery.c.state, OPEN), among(delivery.c.state, states))
+
+
+def _this(delivery_id: str) -> ColumnElement[bool]:
+    return and_(delivery.c.mailbox_id == mailbox_of(delivery_id), delivery.c.id == delivery_id)
+
+
+def _deliveries(connection: Connection, query: Select[Any]) -> list[Delivery]:
+    return [delivery_of_row(row) for row in connection.execute(query)]
+
+
+def get(connection: Connection, delivery_id: str) -> Delivery | None:
+    return next(iter(_deliveries(connection, select(delivery).where(_this(delivery_id)))), None)
+
+
+def page(
+    connection: Connection,
+    mailbox_id: str | None,
+    state: State | None,
+    conversation_id: str | None,
+    limit: int,
+    cursor: str | None,
+) -> Page[Delivery]:
+    """Latest first. Within a mailbox identifiers sort by acceptance; across mailboxes the time does."""
+    mailbox_id = mailbox_id or (mailbox_of(conversation_id) if conversation_id else None)
+    query = select(delivery).limit(limit + 1)
+    if state is not None:
+        query = query.where(delivery.c.state == str(state))
+    if conversation_id is not None:
+        query = query.where(delivery.c.conversation_id == conversation_id)
+    if mailbox_id is not None:
+        query = query.where(delivery.c.mailbox_id == mailbox_id).order_by(delivery.c.id.desc())
+        if cursor is not None:
+            query = query.where(delivery.c.id < paging.decode(cursor, str)[0])
+        return paging.page(connection.execute(query).all(), limit, delivery_of_row, "id")
+    query = query.order_by(delivery.c.accepted_at.desc(), delivery.c.id.desc())
+    if cursor is not None:
+        place = paging.decode(cursor, datetime, str)
+        query = query.where(tuple_(delivery.c.accepted_at, delivery.c.id) < place)
+    return paging.page(connection.execute(query).all(), limit, delivery_of_row, "accepted_at", "id")
+
+
+def attempts(connection: Connection, delivery_id: str) -> list[Attempt]:
+    query = (
+        select(attempt)
+        .where(attempt.c.mailbox_id == mailbox_of(delivery_id), attempt.c.delivery_id == delivery_id)
+        .order_by(attempt.c.number)
+    )
+    return [attempt_of_row(row) for row in connection.execute(query)]
+
+
+def _serving(worker_id: str, direction: Direction) -> Select[Any]:
+    """This worker's mailboxes of which a direction is connected."""
+    return (
+        select(mailbox.c.id)
+        .join(health, and_(health.c.mailbox_id == mailbox.c.id, health.c.direction == str(direction)))
+        .where(mailbox.c.worker_id == worker_id, health.c.state == str(HealthState.CONNECTED))
+        .order_by(mailbox.c.id)
+    )
+
+
+def _has(condition: ColumnElement[bool]) -> ColumnElement[bool]:
+    found = select(delivery.c.id).where(delivery.c.mailbox_id == mailbox.c.id, condition)
+    return found.correlate(mailbox).exists()
+
+
+def mailboxes_due(connection: Connection, worker_id: str, now: datetime) -> list[str]:
+    due = and_(_in(WAITING_TO_GO), delivery.c.next_attempt_at <= now)
+    return list(connection.execute(_serving(worker_id, Direction.SMTP).where(_has(due))).scalars())
+
+
+def next_due(connection: Connection, worker_id: str) -> datetime | None:
+    first = (
+        select(func.min(delivery.c.next_attempt_at))
+        .where(delivery.c.mailbox_id == mailbox.c.id, _in(WAITING_TO_GO))
+        .correlate(mailbox)
+        .scalar_subquery()
+    )
+    of_each = _serving(worker_id, Direction.SMTP).order_by(None).with_only_columns(first.label("first")).subquery()
+    earliest: datetime | None = connection.execute(select(func.min(of_each.c.first))).scalar_one()
+    return earliest
+
+
+def due(connection: Connection, lease: Lease, now: datetime, limit: int) -> list[Delivery]:
+    first = (
+        select(delivery.c.id)
+        .where(delivery.c.mailbox_id == lease.mailbox_id, _in(WAITING_TO_GO), delivery.c.next_attempt_at <= now)
+        .order_by(delivery.c.id)
+        .limit(limit)
+    )
+    query = select(delivery).where(delivery.c.mailbox_id == lease.mailbox_id, delivery.c.id.in_(first))
+    return _deliveries(connection, query.order_by(delivery.c.id))
+
+
+def begin(connection: Connection, lease: Lease, delivery_id: str, now: datetime) -> bool:
+    """To `sending`, where the mailbox's sending is connected."""
+    connected = (
+        select(health.c.mailbox_id)
+        .where(
+            health.c.mailbox_id == lease.mailbox_id,
+            health.c.direction == str(Direction.SMTP),
+            health.c.state == str(HealthState.CONNECTED),
+        )
+        .exists()
+    )
+    return _to_sending(connection, lease, delivery_id, now, DeliverySignal.BEGUN, connected)
+
+
+def try_held(connection: Connection, lease: Lease, delivery_id: str, now: datetime) -> bool:
+    return _to_sending(connection, lease, delivery_id, now, DeliverySignal.TRIED)
+
+
+def _to_sending(
+    connection: Connection,
+    lease: Lease,
+    delivery_id: str,
+    now: datetime,
+    signal: DeliverySignal,
+    *conditions: ColumnElement[bool],
+) -> bool:
+    fence(connection, lease)
+    begun = (
+        update(delivery)
+        .where(
+            delivery.c.mailbox_id == lease.mailbox_id, delivery.c.id == delivery_id, _in(sources(signal)), *conditions
+        )
+        .values(state=str(State.SENDING), updated_at=now)
+    )
+    return connection.execute(begun).rowcount == 1
+
+
+def oldest_held(connection: Connection, lease: Lease, now: datetime) -> Delivery | None:
+    query = (
+        select(delivery)
+        .where(
+            delivery.c.mailbox_id == lease.mailbox_id,
+            _in([State.HELD]),
+            or_(delivery.c.send_at.is_(None), delivery.c.send_at <= now),
+        )
+        .order_by(delivery.c.id)
+        .limit(1)
+    )
+    return next(iter(_deliveries(connection, query)), None)
+
+
+def settle(
+    connection: Connection, lease: Lease | None, settlement: Settlement, now: datetime, new_id: Callable[[], str]
+) -> bool:
+    """What would wait in the queue of a mailbox that stopped sending meanwhile is held, and that is told."""
+    if lease is not None:
+        fence(connection, lease)
+    settled = settlement.delivery
+    events = list(settlement.events)
+    if settled.state in sources(DeliverySignal.HOLD):
+        try:
+            sending = directions.sending(connection, settled.mailbox_id)
+        except MailboxGone:
+            return False
+        if not sending.usable:
+            settled = held(settled, sending)
+            events.append(directions.held_event(settled, new_id(), now))
+    swapped = connection.execute(
+        update(delivery)
+        .where(_this(settled.id), delivery.c.state == str(settlement.was))
+        .values(delivery_changes(settled))
+    )
+    if swapped.rowcount == 0:
+        return False
+    if settlement.attempt is not None:
+        connection.execute(insert(attempt).values(attempt_values(settled.mailbox_id, settlement.attempt)))
+    eventlog.append(connection, events)
+    return True
+
+
+def errands_due(connection: Connection, worker_id: str, now: datetime) -> list[str]:
+    looks = _has(and_(_in([State.UNCONFIRMED]), delivery.c.next_attempt_at <= now))
+    copies = _has(among(delivery.c.sent_copy, [SentCopy.DUE]))
+    return list(connection.execute(_serving(worker_id, Direction.IMAP).where(or_(looks, copies))).scalars())
+
+
+def unconfirmed(connection: Connection, lease: Lease, now: datetime, limit: int) -> list[Delivery]:
+    query = (
+        select(delivery)
+        .where(delivery.c.mailbox_id == lease.mailbox_id, _in([State.UNCONFIRMED]), delivery.c.next_attempt_at <= now)
+        .order_by(delivery.c.id)
+        .limit(limit)
+    )
+    return _deliveries(connection, query)
+
+
+def copies_due(connection: Connection, lease: Lease, limit: int) -> list[Delivery]:
+    query = (
+        select(delivery)
+        .where(delivery.c.mailbox_id == lease.mailbox_id, among(delivery.c.sent_copy, [SentCopy.DUE]))
+        .order_by(delivery.c.id)
+        .limit(limit)
+    )
+    return _deliveries(connection, query)
+
+
+def copied(connection: Connection, lease: Lease, delivery_id: str, outcome: SentCopy) -> None:
+    fence(connection, lease)
+    connection.execute(update(delivery).where(_this(delivery_id)).values(sent_copy=str(outcome)))
+
+
+def overdue(connection: Connection, now: datetime, limit: int) -> list[Delivery]:
+    query = (
+        select(delivery)
+        .where(among(delivery.c.state, EXPIRING), delivery.c.expires_at <= now)
+        .order_by(delivery.c.expires_at)
+        .limit(limit)
+    )
+    return _deliveries(connection, query)
+
+
+def counts(connection: Connection) -> dict[State, int]:
+    query = select(delivery.c.state, func.count()).group_by(delivery.c.state)
+    return {State(row[0]): row[1] for row in connection.execute(query)}

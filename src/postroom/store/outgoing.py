@@ -1,0 +1,64 @@
+"""Takes an outgoing message into the outbox: message, conversation, delivery at once. It sends nothing."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Row, select
+
+from postroom.core.delivery import Delivery, step
+from postroom.core.delivery import Signal as DeliverySignal
+from postroom.core.health import Health
+from postroom.core.ports.store import Acceptance, Accepted, IdempotencyConflict
+from postroom.store import conversations, database, directions, eventlog, messages
+from postroom.store.messages import Kept
+from postroom.store.rows import delivery_of_row, delivery_values
+from postroom.store.schema import delivery
+
+
+def accept(connection: Connection, acceptance: Acceptance, now: datetime) -> Accepted:
+    """Queued, or held from the start where sending is not connected. Raises IdempotencyConflict, MailboxGone."""
+    taken = acceptance.delivery
+    health = directions.sending(connection, taken.mailbox_id)
+    if not health.usable:
+        taken = held(taken, health)
+    key, digest = acceptance.idempotency or (None, None)
+    new = database.insert(connection, delivery).values(
+        **delivery_values(taken), idempotency_key=key, idempotency_digest=digest
+    )
+    if key is not None and digest is not None:
+        if (known := repeated(connection, taken.mailbox_id, key, digest)) is not None:
+            return Accepted(known, repeated=True)
+        # Another transaction may have brought the same key meanwhile: the index finds it.
+        new = new.on_conflict_do_nothing(
+            index_elements=["mailbox_id", "idempotency_key"], index_where=delivery.c.idempotency_key.is_not(None)
+        )
+    if connection.execute(new).rowcount == 0 and key is not None and digest is not None:
+        known = repeated(connection, taken.mailbox_id, key, digest)
+        if known is not None:
+            return Accepted(known, repeated=True)
+    messages.add(connection, [Kept(acceptance.message, acceptance.raw, hashlib.sha256(acceptance.raw).digest())])
+    conversations.join(connection, taken.mailbox_id, [acceptance.message])
+    if not health.usable:
+        event = acceptance.held_event
+        eventlog.append(connection, [directions.held_event(taken, event.id, now)])
+    return Accepted(taken)
+
+
+def held(queued: Delivery, why: Health) -> Delivery:
+    """The delivery as it waits for a mailbox that does not send."""
+    state, _ = step(queued.state, DeliverySignal.HOLD)
+    return replace(queued, state=state, diagnosis=why.diagnosis)
+
+
+def repeated(connection: Connection, mailbox_id: str, key: str, digest: str) -> Delivery | None:
+    query = select(delivery).where(delivery.c.mailbox_id == mailbox_id, delivery.c.idempotency_key == key)
+    row: Row[Any] | None = connection.execute(query).one_or_none()
+    if row is None:
+        return None
+    if row.idempotency_digest != digest:
+        raise IdempotencyConflict("this idempotency key was used for another request")
+    return delivery_of_row(row)

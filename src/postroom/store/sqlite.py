@@ -1,0 +1,276 @@
+"""SQLite: one writer thread that commits waiting jobs together, and a few readers. It knows no table.
+
+Why not a pool of writers: SQLite has one write lock, and many who wait for it are slower than one who takes them all.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import sqlite3
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from queue import Empty, SimpleQueue
+from typing import Any, Concatenate
+from urllib.parse import quote
+
+from sqlalchemy import Connection, Engine, create_engine
+from sqlalchemy.pool import NullPool
+
+from postroom.core.ports.store import StoreUnavailable
+from postroom.store.changes import Changes
+from postroom.store.database import P, T, wrote
+from postroom.store.faults import sqlite_fault
+
+READERS = 3
+"""Threads that read, so that one large message does not keep the others waiting."""
+TOGETHER = 200
+"""Jobs in one commit, at most."""
+PATIENCE = 5.0
+"""Seconds to wait for a lock of another program."""
+LOOK = 0.5
+"""Seconds between looks whether another process has written."""
+OLDEST = (3, 37, 0)  # STRICT tables
+
+CLOSED = "The database is closed: Postroom is stopping."
+
+
+@dataclass(slots=True)
+class _Job:
+    query: Callable[[Connection], Any]
+    future: asyncio.Future[Any]
+    tells: bool = False
+    result: Any = None
+    error: BaseException | None = field(default=None)
+
+
+def engine(file: Path, patience: float = PATIENCE, *, create: bool = False) -> Engine:
+    """Connections in the driver's autocommit: we say BEGIN and COMMIT ourselves."""
+
+    def connect() -> sqlite3.Connection:
+        address = f"file:{quote(str(file))}?mode={'rwc' if create else 'rw'}"
+        connection = sqlite3.connect(
+            address, uri=True, timeout=patience, isolation_level=None, check_same_thread=False, cached_statements=256
+        )
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute("PRAGMA synchronous = FULL")  # a commit is on disk when it returns
+            connection.execute("PRAGMA foreign_keys = ON")
+            connection.execute("PRAGMA cache_size = -16384")
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+    return create_engine("sqlite://", creator=connect, poolclass=NullPool, hide_parameters=True)
+
+
+class _Thread:
+    """A thread with its own connection, opened when first needed and again after a fault."""
+
+    def __init__(self, database: SQLiteDatabase, name: str, jobs: SimpleQueue[_Job | None]) -> None:
+        self._database = database
+        self._jobs = jobs
+        self._connection: Connection | None = None
+        self._thread = threading.Thread(target=self._run, name=f"postroom {name}", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def join(self) -> None:
+        self._thread.join()
+
+    def _run(self) -> None:
+        raise NotImplementedError
+
+    def _open(self) -> tuple[Connection, sqlite3.Connection]:
+        if self._connection is None:
+            self._connection = self._database.engine.connect()
+        driver = self._connection.connection.dbapi_connection
+        if not isinstance(driver, sqlite3.Connection):
+            raise TypeError("not a connection of sqlite3")
+        return self._connection, driver
+
+    def _discard(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            with contextlib.suppress(Exception):  # it is given up because it failed
+                connection.invalidate()
+                connection.close()
+
+
+class _Reader(_Thread):
+    def _run(self) -> None:
+        while (job := self._jobs.get()) is not None:
+            try:
+                connection, driver = self._open()
+                driver.execute("BEGIN")
+                try:
+                    job.result = job.query(connection)
+                finally:
+                    driver.execute("ROLLBACK")
+            except Exception as error:
+                job.error = self._database.judged(error)
+                if job.error is not error:
+                    self._discard()
+            self._database.answer([job])
+        self._discard()
+
+
+class _Writer(_Thread):
+    _version = 0
+    _looked = 0.0
+
+    def _run(self) -> None:
+        going_on = True
+        while going_on:
+            batch: list[_Job] = []
+            try:
+                job = self._jobs.get(timeout=LOOK)
+                while job is not None:
+                    batch.append(job)
+                    if len(batch) == TOGETHER:
+                        break
+                    job = self._jobs.get_nowait()
+                going_on = job is not None
+            except Empty:
+                pass
+            if batch:
+                self._commit(batch)
+                self._database.answer(batch)
+            self._look_for_others()
+        self._discard()
+
+    def _commit(self, batch: list[_Job]) -> None:
+        try:
+            connection, driver = self._open()
+            driver.execute("BEGIN IMMEDIATE")
+            try:
+                for job in batch:
+                    self._run_one(job, connection, driver, alone=len(batch) == 1)
+                driver.execute("COMMIT")
+            except BaseException:
+                if driver.in_transaction:
+                    driver.execute("ROLLBACK")
+                raise
+        except Exception as error:
+            judged = self._database.judged(error)
+            for job in batch:
+                job.error = job.error or judged
+            self._discard()
+
+    def _run_one(self, job: _Job, connection: Connection, driver: sqlite3.Connection, *, alone: bool) -> None:
+        if alone:  # its failure may undo all
+            job.result = job.query(connection)
+            return
+        driver.execute("SAVEPOINT job")
+        try:
+            job.result = job.query(connection)
+        except Exception as error:
+            job.error = self._database.judged(error)
+            if not driver.in_transaction:  # SQLite itself undid everything: disk full, I/O error
+                raise
+            driver.execute("ROLLBACK TO job")
+        driver.execute("RELEASE job")
+
+    def _look_for_others(self) -> None:
+        now = time.monotonic()
+        if now - self._looked < LOOK or self._connection is None:
+            return
+        self._looked = now
+        try:
+            _, driver = self._open()
+            version = driver.execute("PRAGMA data_version").fetchone()[0]
+        except sqlite3.Error:  # the next job meets it, and tells
+            self._discard()
+            return
+        if self._version not in (0, version):
+            self._database.others_wrote()
+        self._version = version
+
+
+class SQLiteDatabase:
+    """store.database.Database on one file. Made inside the event loop that uses it."""
+
+    def __init__(self, file: Path, *, patience: float = PATIENCE) -> None:
+        self.changes = Changes()
+        self.engine = engine(file, patience)
+        self._file = file
+        self._patience = patience
+        self._loop = asyncio.get_running_loop()
+        self._writes: SimpleQueue[_Job | None] = SimpleQueue()
+        self._reads: SimpleQueue[_Job | None] = SimpleQueue()
+        self._writer = _Writer(self, "writer", self._writes)
+        self._readers = [_Reader(self, f"reader {number}", self._reads) for number in range(READERS)]
+        self._closed = False
+        for thread in (self._writer, *self._readers):
+            thread.start()
+
+    async def read(self, query: Callable[Concatenate[Connection, P], T], /, *args: P.args, **kwargs: P.kwargs) -> T:
+        job = self._job(lambda connection: query(connection, *args, **kwargs))
+        self._reads.put(job)
+        result: T = await job.future
+        return result
+
+    async def write(self, query: Callable[Concatenate[Connection, P], T], /, *args: P.args, **kwargs: P.kwargs) -> T:
+        job = self._job(lambda connection: query(connection, *args, **kwargs), tells=True)
+        self._writes.put(job)
+        result: T = await job.future
+        return result
+
+    async def note(self, query: Callable[Concatenate[Connection, P], T], /, *args: P.args, **kwargs: P.kwargs) -> T:
+        job = self._job(lambda connection: query(connection, *args, **kwargs))
+        self._writes.put(job)
+        result: T = await job.future
+        return result
+
+    def _job(self, query: Callable[[Connection], Any], *, tells: bool = False) -> _Job:
+        if self._closed:
+            raise StoreUnavailable(CLOSED)
+        return _Job(query, self._loop.create_future(), tells)
+
+    async def close(self) -> None:
+        """What was asked before is done first."""
+        if self._closed:
+            return
+        self._closed = True
+        self._writes.put(None)
+        for _ in self._readers:
+            self._reads.put(None)
+        for thread in (self._writer, *self._readers):
+            await asyncio.to_thread(thread.join)
+        await asyncio.sleep(0)  # the last answers are on their way through the loop
+        self.engine.dispose()
+
+    def judged(self, error: BaseException) -> BaseException:
+        """What an error means, in a thread's hands."""
+        return sqlite_fault(error, self._file, self._patience)
+
+    def answer(self, jobs: list[_Job]) -> None:
+        """From a thread: hands results to those who wait, in one call into the loop."""
+        self._in_loop(partial(self._answer, jobs))
+
+    def others_wrote(self) -> None:
+        """From the writer thread: another process has written."""
+        self._in_loop(self.changes.tell)
+
+    def _in_loop(self, call: Callable[[], None]) -> None:
+        with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits
+            self._loop.call_soon_threadsafe(call)
+
+    def _answer(self, jobs: list[_Job]) -> None:
+        news = False
+        for job in jobs:
+            news = news or (job.tells and job.error is None and wrote(job.result))
+            if job.future.done():  # cancelled
+                continue
+            if job.error is not None:
+                job.future.set_exception(job.error)
+            else:
+                job.future.set_result(job.result)
+        if news:
+            self.changes.tell()
