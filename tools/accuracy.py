@@ -42,7 +42,12 @@ def allowed_actions(sample: dict[str, Any], diagnosis: Diagnosis) -> frozenset[A
     A refused message is returned to its author whoever has to act, and nothing that a server refuses for good while
     receiving can be returned to anybody: a person looks at it.
     """
-    allowed = {"now": PASSING, "backoff": PASSING, "needs_action": FOR_A_PERSON, "never": frozenset({Action.FAIL_MESSAGE})}[sample["retry"]]
+    allowed = {
+        "now": PASSING,
+        "backoff": PASSING,
+        "needs_action": FOR_A_PERSON,
+        "never": frozenset({Action.FAIL_MESSAGE}),
+    }[sample["retry"]]
     if diagnosis.code == "message_rejected" and "message_rejected" in {sample["code"], *sample["alt"]}:
         return allowed | {Action.FAIL_MESSAGE}
     if sample["retry"] == "never" and sample["direction"] == "imap":
@@ -54,7 +59,11 @@ def judged(path: Path, ids: str) -> list[Judged]:
     """Every text of a file, or those with even or odd ids."""
     samples = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
     wanted = {"even": 0, "odd": 1}.get(ids)
-    return [Judged(s, diagnose(from_json(s))) for s in samples if wanted is None or int(s["id"].rpartition("-")[2]) % 2 == wanted]
+    return [
+        Judged(s, diagnose(from_json(s)))
+        for s in samples
+        if wanted is None or int(s["id"].rpartition("-")[2]) % 2 == wanted
+    ]
 
 
 def report(direction: str, results: list[Judged], *, quiet: bool) -> None:
@@ -65,15 +74,17 @@ def report(direction: str, results: list[Judged], *, quiet: bool) -> None:
     if quiet:
         return
     confused = Counter((r.sample["code"], r.diagnosis.code) for r in results if not r.right)
-    for (meant, said), count in confused.most_common():
-        print(f"  {count:3} {meant} taken for {said}")
+    for (meant, taken), count in confused.most_common():
+        print(f"  {count:3} {meant} taken for {taken}")
     for result in results:
         if result.right and result.acted_right:
             continue
         said = result.diagnosis
         sample = result.sample
-        print(f"- {sample['id']} {sample['stage']} {sample['provider']}: {sample['code']} {sample['alt']} {sample['retry']}")
-        print(f"    said {said.code} / {said.action} by {said.matched}: {sample['raw'][:300]!r}")
+        wanted = f"{sample['code']} {sample['alt']} {sample['retry']}"
+        print(f"- {sample['id']} {sample['stage']} {sample['provider']}: {wanted}")
+        print(f"    said {said.code} / {said.action} by {said.matched}")
+        print(f"    {sample['raw'][:300]!r}")
 
 
 def main() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from postroom.core.diagnosis.catalogue import CatalogueEntry, catalogue
 from postroom.core.diagnosis.evidence import Evidence, Failure, Stage, TlsFacts, Unanswered
 from postroom.core.diagnosis.judge import diagnose
-from postroom.core.diagnosis.read import UnreadableEvidence, from_json, read
+from postroom.core.diagnosis.read import EvidenceError, from_json, read
 from postroom.core.diagnosis.verdict import Action, Diagnosis
 
 __all__ = [
@@ -13,11 +13,11 @@ __all__ = [
     "CatalogueEntry",
     "Diagnosis",
     "Evidence",
+    "EvidenceError",
     "Failure",
     "Stage",
     "TlsFacts",
     "Unanswered",
-    "UnreadableEvidence",
     "catalogue",
     "diagnose",
     "from_json",

@@ -16,7 +16,7 @@ from postroom.core.mailbox import Direction
 
 @dataclass(frozen=True, slots=True)
 class CatalogueEntry:
-    """One code with its fixed message, its usual reason and steps, and every action that a diagnosis of it may carry."""
+    """One code: its fixed message, usual reason and steps, and every action that a diagnosis of it may carry."""
 
     code: str
     message: str

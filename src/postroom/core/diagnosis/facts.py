@@ -9,32 +9,49 @@ from dataclasses import dataclass
 
 from postroom.core.diagnosis.evidence import Evidence, Stage
 from postroom.core.diagnosis.guides import canonical_provider, provider_from_words
+from postroom.core.diagnosis.phrase import terms_of
 from postroom.core.mailbox import Direction
 
-MATCHED_CHARACTERS = 16_384
+MATCHED_CHARACTERS = 8_192
 """Only so much of a pasted text is looked at: the first and the last half of it."""
 
-_ENHANCED = re.compile(r"(?<![\w.:/\-])#?([245]\.\d{1,3}\.\d{1,3})(?![\d.]|\.\d)")
-_REPLY = re.compile(r"(?<![\w.:/=@%+\-])\(?([2-5]\d\d)(?=[ ,\-:|\"'”]|$)", re.MULTILINE)
-_NOT_A_REPLY = re.compile(r"(?:port|line|http(?:/[\d.]+)?|error|status:?|after|in|timeout ?=?|size|pid|limit(?: of)?)[\s:=#]*$")
+_ENHANCED = re.compile(r"(?<![\w.:/\-])#?([245]\.\d{1,3}\.\d{1,3})(?!\d|\.\d)", re.ASCII)
+_REPLY = re.compile(r"(?<![\w.:/=@%+\-])\(?([45]\d\d)(?=[ ,\-:|\"'”]|$)", re.ASCII | re.MULTILINE)
+_REPLY_AND_ENHANCED = re.compile(r"\b([245]\d\d)\W{1,4}(?:b\W)?\W{0,4}([245]\.\d{1,3}\.\d{1,3})(?!\d)", re.ASCII)
+_NOT_A_REPLY = re.compile(
+    r"\b(?:port|line|https?|http/[\d.]+|http error|errno|status|status code|after|in|timeout|size|pid|limit|limit of)"
+    r"[\s:=#]*$",
+    re.ASCII,
+)
 _TAGGED = re.compile(r"(?:^|[\s'\"(:])([A-Za-z0-9.*+]{1,24}) (OK|NO|BAD|BYE|PREAUTH)(?=[ \['\"]|$)", re.MULTILINE)
 _BARE = re.compile(r"(?:^|[\s'\"])(NO|BAD|BYE)(?= |$)", re.MULTILINE)
 _BRACKETED = re.compile(r"\[([A-Z][A-Z0-9\-]{2,30})(?: [^\]]*)?\]")
 _TEXT_CODE = re.compile(r"(?:textCode|serverResponseCode|responseCode)\W{1,4}([A-Z][A-Z0-9\-]{2,30})")
-_AADSTS = re.compile(r"aadsts\s?(\d{4,8})")
+_AADSTS = re.compile(r"aadsts\s?(\d{4,8})", re.ASCII)
 _BASE64_JSON = re.compile(r"\beyJ[A-Za-z0-9+/_\-]{8,1200}={0,2}")
-_NOT_CODES = frozenset({"CAPABILITY", "SSL", "X509", "INFO", "ERROR", "WARNING", "WARN", "DEBUG", "IMAP", "SMTP", "MAIL", "AUTH"})
+_MECHANISM_LISTS = (
+    "auth=xoauth2",
+    "auth=oauthbearer",
+    "plain xoauth2",
+    "login xoauth2",
+    "xoauth2 plain",
+    "xoauth2 login",
+)
+_NOT_CODES = frozenset(
+    {"CAPABILITY", "SSL", "X509", "INFO", "ERROR", "WARNING", "WARN", "DEBUG", "IMAP", "SMTP", "MAIL", "AUTH"}
+)
 _QUOTES = str.maketrans({"“": '"', "”": '"', "‘": "'", "’": "'", "‐": "-", "‑": "-", "–": "-", "\u00a0": " "})
 
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What rules are matched against. `silent`: there are no words at all; `oauth`: a token was shown, not a password."""
+    """What rules are matched against. `silent`: there are no words at all; `oauth`: a token was shown."""
 
     direction: Direction
     stage: Stage
     provider: str
     text: str
+    terms: frozenset[str]
     reply: int | None
     enhanced: str | None
     status: str | None
@@ -49,10 +66,11 @@ def facts_of(evidence: Evidence) -> Facts:
     """The facts of some evidence; what its fields do not say is read from `raw`. Never raises."""
     raw = shortened(evidence.raw)
     challenge = evidence.challenge or decoded_challenge(raw) or ""
-    words = f"{raw}\n{shortened(evidence.exception or '')}\n{challenge}"
-    text = " ".join(words.translate(_QUOTES).lower().split())
     sending = evidence.direction is Direction.SMTP
-    enhanced = evidence.enhanced or (enhanced_code(raw) if sending else None)
+    said = raw if sending else _BRACKETED.sub(_without_code, raw)
+    words = f"{said}\n{shortened(evidence.exception or '')}\n{challenge}"
+    text = " ".join(words.translate(_QUOTES).lower().split())
+    enhanced = enhanced_code(evidence.enhanced or "") or (enhanced_code(raw) if sending else None)
     reply = evidence.smtp_code
     if reply is None and sending and evidence.stage is not Stage.OAUTH:
         reply = reply_code(raw, enhanced)
@@ -62,8 +80,9 @@ def facts_of(evidence: Evidence) -> Facts:
         stage=evidence.stage,
         provider=provider if provider != "generic" else provider_from_words(text, (evidence.host or "").lower()),
         text=text,
+        terms=terms_of(text),
         reply=reply,
-        enhanced=enhanced.lstrip("#") if enhanced else None,
+        enhanced=enhanced,
         status=(evidence.status or "").upper() or (None if sending else imap_status(raw)),
         response_codes=frozenset() if sending else response_codes(evidence.response_code, raw),
         aadsts=frozenset(int(number) for number in _AADSTS.findall(text)),
@@ -92,29 +111,30 @@ def reply_code(raw: str, enhanced: str | None = None) -> int | None:
 
     Where an enhanced code is known, a number of its class that stands right before it wins.
     """
-    if enhanced and (before := re.search(rf"\b({enhanced[0]}\d\d)\W{{1,8}}{re.escape(enhanced)}", raw)):
-        return int(before.group(1))
-    best: int | None = None
+    for pair in _REPLY_AND_ENHANCED.finditer(raw) if enhanced else ():
+        if pair.group(2) == enhanced:
+            return int(pair.group(1))
     for found in _REPLY.finditer(raw):
-        code = int(found.group(1))
-        if code // 100 not in (4, 5) or _NOT_A_REPLY.search(raw[max(0, found.start() - 24) : found.start()].lower()):
+        before = raw[max(0, found.start() - 24) : found.start()].lower()
+        if _NOT_A_REPLY.search(before) or (enhanced and found.group(1)[0] != enhanced[0]):
             continue
-        if enhanced and code // 100 != int(enhanced[0]):
-            continue
-        best = code
-        break
-    return best
+        return int(found.group(1))
+    return None
 
 
 def imap_status(raw: str) -> str | None:
     """The last tagged status in a dialogue; without one the last untagged or bare NO, BAD or BYE."""
     untagged: str | None = None
     tagged: str | None = None
+    last = 0
     for found in _TAGGED.finditer(raw):
         if found.group(1) == "*":
             untagged = found.group(2) if found.group(2) != "OK" else untagged
         elif found.group(1) != "+":
             tagged = found.group(2)
+            last = found.start(2)
+    if tagged == "OK" and not raw.rstrip().endswith(raw[last:].split("\n")[0].rstrip()):
+        tagged = None  # an earlier command was completed; that says nothing about the one that failed
     if tagged or untagged:
         return tagged or untagged
     bare = _BARE.search(raw)
@@ -128,6 +148,10 @@ def response_codes(given: str | None, raw: str) -> frozenset[str]:
     if given:
         found.add(given.strip("[]").upper().split(" ")[0])
     return frozenset(found)
+
+
+def _without_code(found: re.Match[str]) -> str:
+    return found.group(0) if found.group(1) in _NOT_CODES else " "
 
 
 def decoded_challenge(raw: str) -> str | None:
@@ -149,4 +173,5 @@ def _token_shown(evidence: Evidence, text: str, challenge: str) -> bool:
         return evidence.mechanism.upper() in ("XOAUTH2", "OAUTHBEARER")
     if challenge:
         return True
-    return "auth=xoauth2" not in text and ("authenticate xoauth2" in text or "auth xoauth2" in text or "'xoauth2'" in text)
+    named = "xoauth2" in text or "oauthbearer" in text
+    return named and not any(listing in text for listing in _MECHANISM_LISTS)

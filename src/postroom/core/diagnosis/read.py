@@ -5,14 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from postroom.core.diagnosis.evidence import Evidence, Stage
-from postroom.core.diagnosis.facts import decoded_challenge, enhanced_code, imap_status, reply_code, response_codes, shortened
+from postroom.core.diagnosis.facts import (
+    decoded_challenge,
+    enhanced_code,
+    imap_status,
+    reply_code,
+    response_codes,
+    shortened,
+)
 from postroom.core.diagnosis.guides import canonical_provider, provider_from_words
 from postroom.core.mailbox import Direction
 
-_WORD_FIELDS = ("provider", "status", "response_code", "enhanced", "exception", "host", "username", "mechanism", "folder", "recipient", "security")
 
-
-class UnreadableEvidence(ValueError):
+class EvidenceError(ValueError):
     """A JSON object is not evidence; the text names the field and says what it must be."""
 
 
@@ -51,17 +56,103 @@ def read(
 
 
 _STAGE_MARKS: tuple[tuple[Stage, Direction | None, tuple[str, ...]], ...] = (
-    (Stage.OAUTH, None, ("aadsts", "invalid_grant", "invalid_client", "oauth2.googleapis.com/token", "/oauth2/v2.0/token", "refresh token", "refresh_token")),
-    (Stage.DNS, None, ("getaddrinfo", "enotfound", "eai_again", "name or service not known", "unknownhost", "nodename nor servname", "resolve host")),
-    (Stage.TLS, None, ("certificate", "ssl routines", "sslhandshake", "ssl handshake", "tls handshake", "wrong version number")),
-    (Stage.CONNECT, None, ("econnrefused", "connection refused", "etimedout", "no route to host", "network is unreachable", "winerror 10060", "winerror 10061")),
+    (
+        Stage.OAUTH,
+        None,
+        (
+            "aadsts",
+            "invalid_grant",
+            "invalid_client",
+            "oauth2.googleapis.com/token",
+            "/oauth2/v2.0/token",
+            "refresh token",
+            "refresh_token",
+        ),
+    ),
+    (
+        Stage.DNS,
+        None,
+        (
+            "getaddrinfo",
+            "enotfound",
+            "eai_again",
+            "name or service not known",
+            "unknownhost",
+            "nodename nor servname",
+            "resolve host",
+        ),
+    ),
+    (
+        Stage.TLS,
+        None,
+        ("certificate", "ssl routines", "sslhandshake", "ssl handshake", "tls handshake", "wrong version number"),
+    ),
+    (
+        Stage.CONNECT,
+        None,
+        (
+            "econnrefused",
+            "connection refused",
+            "etimedout",
+            "no route to host",
+            "network is unreachable",
+            "winerror 10060",
+            "winerror 10061",
+        ),
+    ),
     (Stage.STARTTLS, None, ("notoffered: starttls", "starttls extension not supported")),
-    (Stage.RCPT, Direction.SMTP, ("in reply to rcpt to", "all recipients failed", "no recipients were accepted", "recipients refused", "recipient address rejected", "rcpt to:")),
-    (Stage.DATA, Direction.SMTP, ("in reply to end of data", "data not accepted", "message failed", "smtpdataerror", "data end command", "end of data")),
-    (Stage.MAIL, Direction.SMTP, ("in reply to mail from", "mail command failed", "sender address rejected", "smtpsenderrefused", "from address failed", "mail from:")),
+    (
+        Stage.RCPT,
+        Direction.SMTP,
+        (
+            "in reply to rcpt to",
+            "all recipients failed",
+            "no recipients were accepted",
+            "recipients refused",
+            "recipient address rejected",
+            "rcpt to:",
+        ),
+    ),
+    (
+        Stage.DATA,
+        Direction.SMTP,
+        (
+            "in reply to end of data",
+            "data not accepted",
+            "message failed",
+            "smtpdataerror",
+            "data end command",
+            "end of data",
+        ),
+    ),
+    (
+        Stage.MAIL,
+        Direction.SMTP,
+        (
+            "in reply to mail from",
+            "mail command failed",
+            "sender address rejected",
+            "smtpsenderrefused",
+            "from address failed",
+            "mail from:",
+        ),
+    ),
     (Stage.APPEND, Direction.IMAP, (" append ", "'append'", "appenduid", "append failed")),
     (Stage.FETCH, Direction.IMAP, (" fetch ", "'fetch'", "uid fetch", "'search'", "uid search")),
-    (Stage.SELECT, Direction.IMAP, (" select ", "'select'", " examine ", "'examine'", "could not select", "nonexistent", "mailbox doesn't exist", "mailbox does not exist")),
+    (
+        Stage.SELECT,
+        Direction.IMAP,
+        (
+            " select ",
+            "'select'",
+            " examine ",
+            "'examine'",
+            "could not select",
+            "nonexistent",
+            "mailbox doesn't exist",
+            "mailbox does not exist",
+        ),
+    ),
 )
 _SIGN_IN_MARKS = ("auth", "login", "password", "credential", "log in", "535", "534", "530", "454 4.7")
 
@@ -80,39 +171,45 @@ def guessed_stage(direction: Direction, raw: str) -> Stage:
 def from_json(value: object) -> Evidence:
     """Evidence from one JSON object with `direction`, `stage`, `raw` and whatever else of Evidence's words is known.
 
-    Raises UnreadableEvidence, which names the field.
+    Raises EvidenceError, which names the field.
     """
     if not isinstance(value, Mapping):
-        raise UnreadableEvidence("a line must be a JSON object, such as {\"direction\": \"smtp\", \"stage\": \"auth\", \"raw\": \"535 …\"}")
-    direction = _choice(value, "direction", tuple(Direction), required=True)
-    stage = _choice(value, "stage", tuple(Stage), required=False)
-    raw = value.get("raw", "")
-    if not isinstance(raw, str):
-        raise UnreadableEvidence(f"raw must be a text, not {type(raw).__name__}")
-    words = {name: _text(value, name) for name in _WORD_FIELDS}
+        raise EvidenceError(
+            'a line must be a JSON object, such as {"direction": "smtp", "stage": "auth", "raw": "535 …"}'
+        )
+    direction = Direction(_choice(value, "direction", tuple(Direction)))
+    raw = _text(value, "raw") or ""
     return Evidence(
-        direction=Direction(direction),
-        stage=Stage(stage) if stage else guessed_stage(Direction(direction), raw),
+        direction=direction,
+        stage=Stage(_choice(value, "stage", tuple(Stage))) if value.get("stage") else guessed_stage(direction, raw),
         raw=raw,
+        provider=_text(value, "provider"),
+        status=_text(value, "status"),
+        response_code=_text(value, "response_code"),
         smtp_code=_number(value, "smtp_code", 200, 599),
+        enhanced=_text(value, "enhanced"),
+        exception=_text(value, "exception"),
+        host=_text(value, "host"),
         port=_number(value, "port", 1, 65535),
-        **words,
+        security=_text(value, "security"),
+        username=_text(value, "username"),
+        mechanism=_text(value, "mechanism"),
+        folder=_text(value, "folder"),
+        recipient=_text(value, "recipient"),
     )
 
 
-def _choice(value: Mapping[object, object], name: str, allowed: tuple[str, ...], *, required: bool) -> str | None:
+def _choice(value: Mapping[object, object], name: str, allowed: tuple[str, ...]) -> str:
     given = value.get(name)
-    if given is None and not required:
-        return None
     if not isinstance(given, str) or given not in allowed:
-        raise UnreadableEvidence(f"{name} must be one of {', '.join(allowed)}")
+        raise EvidenceError(f"{name} must be one of {', '.join(allowed)}")
     return given
 
 
 def _text(value: Mapping[object, object], name: str) -> str | None:
     given = value.get(name)
     if given is not None and not isinstance(given, str):
-        raise UnreadableEvidence(f"{name} must be a text or null, not {type(given).__name__}")
+        raise EvidenceError(f"{name} must be a text or null, not {type(given).__name__}")
     return given
 
 
@@ -123,5 +220,5 @@ def _number(value: Mapping[object, object], name: str, low: int, high: int) -> i
     if given is None:
         return None
     if isinstance(given, bool) or not isinstance(given, int) or not low <= given <= high:
-        raise UnreadableEvidence(f"{name} must be a number from {low} to {high} or null")
+        raise EvidenceError(f"{name} must be a number from {low} to {high} or null")
     return given

@@ -9,6 +9,7 @@ from typing import Any
 
 from postroom.core.diagnosis.evidence import Stage
 from postroom.core.diagnosis.facts import Facts
+from postroom.core.diagnosis.phrase import Phrases, says_any
 from postroom.core.diagnosis.verdict import Action
 from postroom.core.mailbox import Direction
 
@@ -16,10 +17,6 @@ SESSION_START = frozenset({Stage.DNS, Stage.CONNECT, Stage.TLS, Stage.GREETING})
 SIGN_IN = frozenset({Stage.AUTH, Stage.OAUTH})
 MESSAGE = frozenset({Stage.MAIL, Stage.RCPT, Stage.DATA, Stage.SEND})
 FOLDER = frozenset({Stage.SELECT, Stage.FETCH, Stage.IDLE, Stage.APPEND})
-
-GAP = "…"
-_REACH = 120
-"""How many characters a gap in a phrase may span: a phrase is about one sentence, not about a whole log."""
 
 
 class Strength(IntEnum):
@@ -40,8 +37,9 @@ class Rule:
     `smtp` and `imap` are the codes for sending and receiving; a direction without a code is not concerned.
     `words`, `also` and `unless` hold phrases in lower case: one of `words` and one of `also` must be there, none of
     `unless`. A phrase may have gaps (…). `replies` are three digits, or one digit for the whole class. `enhanced`
-    may begin with `x.` for any class. `example` is a real text, `given` what is known beside it; a test checks
-    that the row matches them. `source` says where the wording is from.
+    may begin with `x.` for any class. `unless_codes` and `unless_replies` are codes that contradict the words.
+    `example` is a real text, `given` what is known beside it; a test checks that the row matches them. `source`
+    says where the wording is from.
     """
 
     id: str
@@ -55,15 +53,17 @@ class Rule:
     retry_after: int | None = None
     stages: frozenset[Stage] = frozenset()
     providers: tuple[str, ...] = ()
-    words: tuple[str, ...] = ()
-    also: tuple[str, ...] = ()
-    unless: tuple[str, ...] = ()
+    words: Phrases = ()
+    also: Phrases = ()
+    unless: Phrases = ()
     replies: tuple[int, ...] = ()
     enhanced: tuple[str, ...] = ()
     statuses: tuple[str, ...] = ()
     response_codes: tuple[str, ...] = ()
     aadsts: frozenset[int] = frozenset()
     tls: tuple[str, ...] = ()
+    unless_codes: tuple[str, ...] = ()
+    unless_replies: tuple[int, ...] = ()
     oauth: bool | None = None
     silent: bool | None = None
 
@@ -103,33 +103,15 @@ class Rule:
             return False
         if self.silent is not None and facts.silent is not self.silent:
             return False
-        if self.words and not any(says(facts.text, phrase) for phrase in self.words):
+        if self.unless_codes and not facts.response_codes.isdisjoint(self.unless_codes):
             return False
-        if self.also and not any(says(facts.text, phrase) for phrase in self.also):
+        if self.unless_replies and _reply_in(facts.reply, self.unless_replies):
             return False
-        return not any(says(facts.text, phrase) for phrase in self.unless)
-
-
-def says(text: str, phrase: str) -> bool:
-    """Whether the text holds the phrase; a gap in the phrase stands for up to 120 characters of anything."""
-    if GAP not in phrase:
-        return phrase in text
-    first, *others = phrase.split(GAP)
-    start = text.find(first)
-    while start >= 0:
-        if _follows(text, start + len(first), others):
-            return True
-        start = text.find(first, start + 1)
-    return False
-
-
-def _follows(text: str, at: int, parts: list[str]) -> bool:
-    for part in parts:
-        found = text.find(part, at, at + _REACH + len(part))
-        if found < 0:
+        if self.words and not says_any(facts.text, facts.terms, self.words):
             return False
-        at = found + len(part)
-    return True
+        if self.also and not says_any(facts.text, facts.terms, self.also):
+            return False
+        return not says_any(facts.text, facts.terms, self.unless)
 
 
 def _reply_in(reply: int | None, wanted: tuple[int, ...]) -> bool:

@@ -1,4 +1,4 @@
-"""Puts a cause into words: this provider's menus, this certificate's dates, this mailbox's held mail. It judges nothing."""
+"""Puts a cause into words: this provider's menus, this certificate's dates, held mail. It judges nothing."""
 
 from __future__ import annotations
 
@@ -61,7 +61,9 @@ def _values(evidence: Evidence, provider: str) -> dict[str, str]:
         "folder": f"“{evidence.folder}”" if evidence.folder else _("that is set"),
         "recipient": evidence.recipient or _("the recipient"),
         "expired_on": filled(_(" on {day}"), {"day": day(tls.not_after)}, keep=True) if tls and tls.not_after else "",
-        "valid_from": filled(_(" before {day}"), {"day": day(tls.not_before)}, keep=True) if tls and tls.not_before else _(" yet"),
+        "valid_from": filled(_(" before {day}"), {"day": day(tls.not_before)}, keep=True)
+        if tls and tls.not_before
+        else _(" yet"),
         "names": ", ".join(tls.names[:5]) if tls and tls.names else _("another name"),
         "issuer": f" ({tls.issuer})" if tls and tls.issuer else "",
         "detail": f" ({tls.detail})" if tls and tls.detail else "",

@@ -51,8 +51,14 @@ _ALIASES = {
 }
 
 _MARKS = (
-    (("gsmtp", "support.google.com", "mail.google.com", "accounts.google.com", "gimap", "oauth2.googleapis.com"), "gmail"),
-    (("storedrv.", "prod.outlook.com", "outlook.office365.com", "smtp.office365.com", "aadsts", "aka.ms/smtp_auth"), "microsoft365"),
+    (
+        ("gsmtp", "support.google.com", "mail.google.com", "accounts.google.com", "gimap", "oauth2.googleapis.com"),
+        "gmail",
+    ),
+    (
+        ("storedrv.", "prod.outlook.com", "outlook.office365.com", "smtp.office365.com", "aadsts", "aka.ms/smtp_auth"),
+        "microsoft365",
+    ),
     (("partner.outlook.cn", "protection.outlook.com"), "microsoft365"),
     (("(#auth00", "mail.yahoo.com", "postmaster.yahooinc.com", "yahoo.com/postmaster"), "yahoo"),
     (("imap.aol.com", "smtp.aol.com"), "aol"),

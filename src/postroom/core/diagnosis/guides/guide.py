@@ -34,10 +34,14 @@ GENERIC = Guide(
         "password (also called app password); if there is no such entry, ask the provider how mail programs sign in."
     ),
     imap_on=_("Sign in to the provider's web page and switch on IMAP in the mail settings of the account."),
-    smtp_on=_("Ask the provider, or the administrator of the mail server, to allow sending over SMTP for this mailbox."),
+    smtp_on=_(
+        "Ask the provider, or the administrator of the mail server, to allow sending over SMTP for this mailbox."
+    ),
     sending_limit=_("Wait until the provider's limit clears, or ask the provider for a higher one."),
     connections=_("Close other mail programs that use this mailbox, or ask the provider to allow more connections."),
-    unlock=_("Sign in to the mailbox on the provider's web page and follow what it asks; it says there if it is blocked."),
+    unlock=_(
+        "Sign in to the mailbox on the provider's web page and follow what it asks; it says there if it is blocked."
+    ),
     shared=_("Ask the administrator for full access to this mailbox, and for the right to send as its address."),
     hosts=_("Compare server name, port and security with the provider's page on mail program settings."),
 )

@@ -10,7 +10,8 @@ from postroom.core.diagnosis.evidence import Stage
 from postroom.core.diagnosis.rule import Rule
 from postroom.core.diagnosis.rules import (
     account,
-    codes,
+    codes_imap,
+    codes_smtp,
     completed,
     folder,
     limits,
@@ -22,18 +23,40 @@ from postroom.core.diagnosis.rules import (
     sender,
     setup,
     sign_in,
+    stages,
     tls,
 )
 from postroom.core.mailbox import Direction
 
-FAMILIES = (completed, tls, oauth_microsoft, setup, oauth, limits, account, sign_in, sender, folder, recipient, protocol, network, codes)
+FAMILIES = (
+    completed,
+    tls,
+    oauth_microsoft,
+    setup,
+    oauth,
+    limits,
+    account,
+    sign_in,
+    sender,
+    folder,
+    recipient,
+    protocol,
+    network,
+    codes_imap,
+    codes_smtp,
+    stages,
+)
 
-RULES: tuple[Rule, ...] = tuple(sorted((rule for family in FAMILIES for rule in family.RULES), key=lambda rule: rule.strength))
+RULES: tuple[Rule, ...] = tuple(
+    sorted((rule for family in FAMILIES for rule in family.RULES), key=lambda rule: rule.strength)
+)
 
 
 def _index() -> dict[tuple[Direction, Stage], tuple[Rule, ...]]:
     return {
-        (direction, stage): tuple(rule for rule in RULES if rule.code(direction) and (not rule.stages or stage in rule.stages))
+        (direction, stage): tuple(
+            rule for rule in RULES if rule.code(direction) and (not rule.stages or stage in rule.stages)
+        )
         for direction in Direction
         for stage in Stage
     }

@@ -1,8 +1,9 @@
-"""Rows about the account behind the mailbox: locked, disabled, switched off, out of reach. Passwords are in `sign_in`."""
+"""Rows about the account behind the mailbox: locked, disabled, out of reach. Passwords are in `sign_in`."""
 
 from __future__ import annotations
 
 from postroom.core.diagnosis.evidence import Stage
+from postroom.core.diagnosis.phrase import phrases
 from postroom.core.diagnosis.rule import FOLDER, MESSAGE, SIGN_IN, Rule
 from postroom.core.diagnosis.verdict import Action
 
@@ -13,54 +14,372 @@ BLOCKED = "account_blocked"
 UNREACHABLE = "account_unreachable"
 
 RULES = (
-    Rule(id="account.web-login", smtp=DISABLED, imap=BLOCKED, action=Action.REAUTHENTICATE, cause="web_login", stages=AUTH | FOLDER,
-         words=("log in via your web browser", "login via your web browser", "web login required", "webalert", "weblogin", "web login", "via your web", "continuesignin", "continue signin", "accounts.google.com/signin/continue", "using a web browser", "unlock your account", "displayunlockcaptcha", "captcha", "verify your account", "account verification", "verify … identity", "confirm your identity", "sign in to … web",
-                "login to … webmail", "log in to … webmail", "login … web interface", "unusual activity", "suspicious activity", "suspicious login", "suspicious sign", "unusual sign", "please sign in to", "sign in on the web", "login from web", "security check", "user agreement", "accept … agreement", "please login to web"),
-         unless=("insufficient", "throttl", "messages"),
-         example="[ALERT] Please log in via your web browser: https://support.google.com/mail/accounts/answer/78754 (Failure)", source="Gmail WEBALERT, 534 5.7.14; Yahoo; Yandex"),
-    Rule(id="account.less-secure", smtp="invalid_credentials", imap=BLOCKED, action=Action.REAUTHENTICATE, cause="web_login", stages=AUTH, words=("less secure app", "lesssecureapps", "less secure sign-in"), example="[ALERT] Please enable access for less secure apps", source="Google until 2024"),
-    Rule(id="account.basic-auth-off", smtp=DISABLED, imap=BLOCKED, cause="basic_auth_off", stages=AUTH | MESSAGE,
-         words=("basic authentication is disabled", "basic authentication is not", "basic authentication disabled", "basic auth is disabled", "basic auth … disabled", "basic authentication has been", "basic authentication is being", "client authentication … basic", "basicauthblocked", "logondenied-basicauthblocked", "legacy authentication", "legacy auth", "modern authentication", "password authentication is disabled", "basicauthenticationblocked"),
-         example="535 5.7.139 Authentication unsuccessful, basic authentication is disabled. [BM1P287CA0015.INDP287.PROD.OUTLOOK.COM]", source="learn.microsoft.com: deprecation of basic authentication in Exchange Online"),
-    Rule(id="account.smtp-auth-off", smtp=DISABLED, cause="smtp_auth_off", stages=AUTH | MESSAGE,
-         words=("smtpclientauthentication is disabled", "smtp client authentication is disabled", "smtpclientauthentication", "smtp_auth_disabled", "smtp auth is disabled", "smtp access is disabled", "smtp is disabled", "smtp disabled", "smtp service is disabled", "smtp not enabled", "smtp is not enabled", "smtp access disabled", "smtp service not", "disabled for the tenant", "disabled for the mailbox", "disabled for your tenant",
-                "service is not enabled", "service not enabled", "pop3/smtp", "enable smtp", "not enabled for smtp", "no permission to use smtp", "smtp … turned off", "smtp … not enabled", "please turn on smtp", "turn on smtp", "用户未开启", "smtp authentication is disabled"),
-         example="535 5.7.139 Authentication unsuccessful, SmtpClientAuthentication is disabled for the Tenant. Visit https://aka.ms/smtp_auth_disabled for more information.", source="learn.microsoft.com: authenticated client SMTP submission"),
-    Rule(id="account.security-defaults", smtp=DISABLED, cause="security_defaults", stages=AUTH, words=("security defaults", "locked by your organization", "security policy", "did not meet the criteria", "conditional access", "blocked by your administrator", "protected by security"),
-         example="535 5.7.139 Authentication unsuccessful, user is locked by your organization's security defaults policy. Contact your administrator.", source="learn.microsoft.com: security defaults and SMTP AUTH"),
-    Rule(id="account.imap-or-password.yandex", imap="invalid_credentials", cause="password_or_imap_off", words=("invalid credentials or imap is disabled", "credentials or imap"), stages=AUTH, example="NO [AUTHENTICATIONFAILED] LOGIN invalid credentials or IMAP is disabled sc=cYXl", source="Yandex: one answer for both"),
-    Rule(id="account.imap-off", imap=BLOCKED, cause="imap_off", stages=AUTH | FOLDER | {Stage.GREETING},
-         words=("not enabled for imap", "imap is disabled", "imap disabled", "imap access is disabled", "imap access disabled", "imap access not", "imap access enabled", "enable imap", "imap is not enabled", "imap not enabled", "imap4 is disabled", "imap service is not", "imap service not", "imap service is disabled", "imap … not allowed for", "imap … disabled for", "imap … turned off", "not allowed to use imap",
-                "disabled for domain", "imap is not available", "imap … is disabled", "imap access … not", "no imap access", "imap not allowed", "imap … not permitted", "protocol disabled", "protocoldisabled", "protocol is disabled", "service is not open", "imap is turned off", "imap is switched off", "userdisabled", "not allow … imap", "imap … not activated", "imap login is not allowed", "imap is not activated", "not … use imap", "imap access for"),
-         example="[ALERT] Your account is not enabled for IMAP use. Please visit your Gmail settings page and enable your account for IMAP access. (Failure)", source="Gmail; Zimbra; Exchange; Zoho; GMX"),
-    Rule(id="account.unconnected", imap=UNREACHABLE, smtp=DISABLED, action=Action.RETRY, cause="authenticated_not_connected", words=("authenticated but not connected",), example="BAD User is authenticated but not connected.", source="Exchange Online: signed in, the mailbox behind it is not reachable"),
-    Rule(id="account.password-change", smtp=DISABLED, imap=BLOCKED, action=Action.REAUTHENTICATE, cause="password_expired", stages=AUTH,
-         words=("password must be changed", "must change your password", "must change password", "change your password", "password needs to be changed", "password change required", "reset your password", "password reset required", "force … password change", "changepassword", "must_change"),
-         example="[ALERT] password must be changed before IMAP login permitted", source="Zimbra; Active Directory"),
-    Rule(id="account.password-expired", smtp="invalid_credentials", imap="invalid_credentials", cause="password_expired", stages=AUTH, words=("password expired", "password has expired", "password is expired", "expired password", "passphrase has expired", "passphrase expired", "account has expired", "account expired", "password no longer valid", "account is expired"),
-         example="C: b NO [EXPIRED] That password isn't correct any more: password has expired", source="RFC 5530 EXPIRED; Dovecot PAM"),
-    Rule(id="account.not-allowed-to-send", smtp=DISABLED, cause="sending_blocked", stages=MESSAGE | AUTH,
-         words=("bad outbound sender", "account isn't allowed to send", "account is not allowed to send", "not allowed to send email", "not allowed to send mail", "sending has been disabled", "sending is disabled", "outgoing mail disabled", "outgoing mail is disabled", "outgoing has been disabled", "outgoing email", "outgoing mail from", "outgoing mail has been suspended", "outgoing blocked", "acesso negado, remetente de saída", "remetente de saída",
-                "mail sending denied", "sender blocked", "sending blocked", "suspended from sending", "blocked from sending", "sender is blocked", "sender account", "user disabled from sending", "disabled sending", "unusual sending activity", "account is blocked from sending", "account was blocked", "sending from this account", "no longer allowed to send", "mail sending is disabled", "account has been blocked for", "sender suspended", "account … sending privileges",
-                "disabled … outgoing", "email sending … blocked", "unusual activity"),
-         unless=("spf", "tls", "recipient"),
-         example="550 5.1.8 Access denied, bad outbound sender.", given={"stage": Stage.SEND}, source="learn.microsoft.com: restricted entities; Zoho 554 5.1.8; cPanel suspended outgoing mail; Google 5.7.0"),
-    Rule(id="account.disabled", smtp=DISABLED, imap=BLOCKED, cause="account_disabled", stages=SIGN_IN | {Stage.MAIL, Stage.DATA, Stage.SEND, Stage.GREETING, Stage.SELECT},
-         words=("account disabled", "account is disabled", "account has been disabled", "account suspended", "account is suspended", "account has been suspended", "account inactive", "account is inactive", "account deactivated", "account has been deactivated", "account is not active", "account not active", "account is blocked", "account blocked", "account has been blocked", "account temporarily", "account is temporarily",
-                "account is terminated", "account terminated", "account closed", "account has been closed", "account not enabled", "account is not enabled", "mailbox is disabled", "mailbox disabled", "mailbox suspended", "mailbox is suspended", "mailbox is blocked", "mailbox blocked", "mailbox is inactive", "user disabled", "user is disabled", "user suspended", "user is suspended", "user blocked", "user is blocked", "user inactive",
-                "user account is disabled", "login disabled", "login is disabled", "logins disabled", "login suspended", "login blocked", "login denied by", "login to this account", "access to your account", "access to this account", "access disabled", "blocked account", "disabled account", "suspended account", "user login is disabled", "subscription … expired", "account is on hold", "account under maintenance", "domain is disabled", "domain is suspended",
-                "domain disabled", "domain suspended", "domain expired", "domain is inactive", "domain is not active", "domain not active", "service suspended", "service is suspended", "suspended due to", "has been suspended", "was suspended", "user not active", "user is not active", "user is not enabled", "user not enabled", "forbidden", "禁用", "冻结", "gesperrt", "deaktiviert", "bloqué", "заблокирован", "bloquead", "geblokkeerd", "unpaid", "frozen", "freeze", "hangup", "user hang"),
-         unless=("recipient", "destinataire", "you tried to reach", "you are trying", "plaintext", "ssl", "tls", "basic authentication", "mail from ip"),
-         example="535 5.7.1 Authentication failed: account is suspended", source="RFC 5248 5.7.13; SmarterMail, Kerio, cPanel, Yandex, Rackspace"),
-    Rule(id="account.locked", smtp=DISABLED, imap=UNREACHABLE, action=Action.REAUTHENTICATE, cause="account_locked", stages=SIGN_IN | {Stage.MAIL, Stage.GREETING, Stage.SELECT},
-         words=("account locked", "account is locked", "account has been locked", "account is currently locked", "accountlocked", "account lockout", "locked out", "user is locked", "user locked", "mailbox is locked for security", "account … locked", "is locked", "temporarily locked", "被锁", "锁定", "lockout", "locked due"),
-         unless=("recipient", "mailbox is locked by", "lock file", "pop lock", "transaction log"),
-         example="NO [ALERT] Account is locked", source="Yahoo; Active Directory; RFC 5530 CONTACTADMIN; Kerio"),
-    Rule(id="account.login-denied.netease", smtp="access_restricted", imap="access_denied", cause="login_denied", stages=AUTH, words=("err.login.domaindeny", "err.login.userdeny", "err.login.ipdeny", "暂无登录权限", "登录权限"), example="'ERR.LOGIN.DOMAINDENY' = '此邮箱暂无登录权限'", source="NetEase login errors"),
-    Rule(id="account.sign-in-temporary", smtp="temporary_auth_failure", imap=UNREACHABLE, action=Action.RETRY, cause="backend_down", stages=AUTH,
-         words=("temporary authentication failure", "temporary auth", "temporary error", "temporary failure", "temporary server error", "temporary internal", "temporary problem", "temporary system", "temporary lookup", "temporarily unavailable", "temporarily not available", "temporarily disabled", "temporarily", "temporary", "tempfail", "try again", "try later", "please retry", "at present", "connection lost to authentication", "generic failure", "internal error",
-                "internal authentication", "internal server error", "internal system", "internal problem", "system error", "system busy", "system is busy", "server busy", "server is busy", "too busy", "server error", "server not available", "service unavailable", "service not available", "service is unavailable", "not available", "backend", "back-end", "back end", "database error", "ldap error", "ldap server", "sql error", "mysql error", "auth server", "authentication server", "authentication service", "auth service", "auth process", "auth error",
-                "unable to access your mailbox", "can't connect to auth", "cannot connect to auth", "can't auth", "can not auth", "child won't", "problem with child", "upstream", "timeout waiting", "auth timeout", "authentication timed out", "maintenance", "[inuse]", "in use", "[unavailable]", "unavailable", "overloaded", "no response from auth", "domain auth support error", "can't contact", "could not contact", "unable to contact", "server down", "proxy error", "problem with auth", "系统繁忙", "internal failure", "failed to connect to backend", "unexpected error"),
-         unless=("invalid credentials", "wrong password", "incorrect", "bad password", "invalid password", "connection refused", "service unavailable … forbidden", "certificate", "[errno", "econnre", "etimedout", "not available for your account", "mechanism", "password or", "etls"),
-         example="454 4.7.0 Temporary authentication failure: Connection lost to authentication server", source="Dovecot, Postfix, qmail, Exim; RFC 5530 UNAVAILABLE; RFC 4954 454"),
+    Rule(
+        id="account.web-login",
+        smtp=DISABLED,
+        imap=BLOCKED,
+        action=Action.REAUTHENTICATE,
+        cause="web_login",
+        stages=AUTH | FOLDER,
+        words=phrases(
+            """
+            log in via your web browser | login via your web browser | web login required
+            webalert | weblogin | web login | via your web | continuesignin | continue signin
+            accounts.google.com/signin/continue | using a web browser | unlock your account
+            displayunlockcaptcha | captcha | verify your account | account verification
+            verify … identity | confirm your identity | sign in to … web | login to … webmail
+            log in to … webmail | login … web interface | unusual activity | suspicious activity
+            suspicious login | suspicious sign | unusual sign | please sign in to
+            sign in on the web | login from web | security check | user agreement
+            accept … agreement | please login to web
+            webalert https
+            """
+        ),
+        unless=phrases("insufficient | throttl | messages"),
+        example=(
+            "[ALERT] Please log in via your web browser: "
+            "https://support.google.com/mail/accounts/answer/78754 (Failure)"
+        ),
+        source="Gmail WEBALERT, 534 5.7.14; Yahoo; Yandex",
+    ),
+    Rule(
+        id="account.less-secure",
+        smtp="invalid_credentials",
+        imap=BLOCKED,
+        action=Action.REAUTHENTICATE,
+        cause="web_login",
+        stages=AUTH,
+        words=phrases("less secure app | lesssecureapps | less secure sign-in"),
+        example="[ALERT] Please enable access for less secure apps",
+        source="Google until 2024",
+    ),
+    Rule(
+        id="account.basic-auth-off",
+        smtp=DISABLED,
+        imap=BLOCKED,
+        cause="basic_auth_off",
+        stages=AUTH | MESSAGE,
+        words=phrases(
+            """
+            basic authentication is disabled | basic authentication is not
+            basic authentication disabled | basic auth is disabled | basic auth … disabled
+            basic authentication has been | basic authentication is being
+            client authentication … basic | basicauthblocked | logondenied-basicauthblocked
+            legacy authentication | legacy auth | modern authentication
+            password authentication is disabled | basicauthenticationblocked
+            """
+        ),
+        example=(
+            "535 5.7.139 Authentication unsuccessful, basic authentication is disabled. "
+            "[BM1P287CA0015.INDP287.PROD.OUTLOOK.COM]"
+        ),
+        source="learn.microsoft.com: deprecation of basic authentication in Exchange Online",
+    ),
+    Rule(
+        id="account.smtp-auth-off",
+        smtp=DISABLED,
+        cause="smtp_auth_off",
+        stages=AUTH | MESSAGE,
+        words=phrases(
+            """
+            smtpclientauthentication is disabled | smtp client authentication is disabled
+            smtpclientauthentication | smtp_auth_disabled | smtp auth is disabled
+            smtp access is disabled | smtp is disabled | smtp disabled
+            smtp service is disabled | smtp not enabled | smtp is not enabled
+            smtp access disabled | smtp service not | disabled for the tenant
+            disabled for the mailbox | disabled for your tenant | service is not enabled
+            service not enabled | pop3/smtp | enable smtp | not enabled for smtp
+            no permission to use smtp | smtp … turned off | smtp … not enabled
+            please turn on smtp | turn on smtp | 用户未开启 | smtp authentication is disabled
+            """
+        ),
+        example=(
+            "535 5.7.139 Authentication unsuccessful, SmtpClientAuthentication is disabled for the "
+            "Tenant. Visit https://aka.ms/smtp_auth_disabled for more information."
+        ),
+        source="learn.microsoft.com: authenticated client SMTP submission",
+    ),
+    Rule(
+        id="account.security-defaults",
+        smtp=DISABLED,
+        cause="security_defaults",
+        stages=AUTH,
+        words=phrases(
+            """
+            security defaults | locked by your organization | security policy
+            did not meet the criteria | conditional access | blocked by your administrator
+            protected by security
+            """
+        ),
+        example=(
+            "535 5.7.139 Authentication unsuccessful, user is locked by your organization's "
+            "security defaults policy. Contact your administrator."
+        ),
+        source="learn.microsoft.com: security defaults and SMTP AUTH",
+    ),
+    Rule(
+        id="account.imap-or-password.yandex",
+        imap="invalid_credentials",
+        cause="password_or_imap_off",
+        words=phrases("invalid credentials or imap is disabled | credentials or imap"),
+        stages=AUTH,
+        example="NO [AUTHENTICATIONFAILED] LOGIN invalid credentials or IMAP is disabled sc=cYXl",
+        source="Yandex: one answer for both",
+    ),
+    Rule(
+        id="account.any-of-these.qq",
+        smtp="invalid_credentials",
+        imap="invalid_credentials",
+        cause="password_or_service_off",
+        stages=AUTH,
+        words=phrases("account is abnormal, service is not open"),
+        example="Login fail. Account is abnormal, service is not open, password is incorrect, login frequency limited",
+        source="QQ Mail: one answer for many causes",
+    ),
+    Rule(
+        id="account.imap-off",
+        imap=BLOCKED,
+        cause="imap_off",
+        stages=AUTH | FOLDER | {Stage.GREETING},
+        words=phrases(
+            """
+            not enabled for imap | imap is disabled | imap disabled | imap access is disabled
+            imap access disabled | imap access not | imap access enabled | enable imap
+            imap is not enabled | imap not enabled | imap4 is disabled | imap service is not
+            imap service not | imap service is disabled | imap … not allowed for
+            imap … disabled for | imap … turned off | not allowed to use imap
+            disabled for domain | imap is not available | imap … is disabled | imap access … not
+            no imap access | imap not allowed | imap … not permitted | protocol disabled
+            protocoldisabled | protocol is disabled | service is not open | imap is turned off
+            imap is switched off | userdisabled | not allow … imap | imap … not activated
+            imap login is not allowed | imap is not activated | not … use imap | imap access for
+            imap off | pop/imap off
+            """
+        ),
+        example=(
+            "[ALERT] Your account is not enabled for IMAP use. Please visit your Gmail settings "
+            "page and enable your account for IMAP access. (Failure)"
+        ),
+        source="Gmail; Zimbra; Exchange; Zoho; GMX",
+    ),
+    Rule(
+        id="account.unconnected",
+        imap=UNREACHABLE,
+        smtp=DISABLED,
+        action=Action.RETRY,
+        cause="authenticated_not_connected",
+        words=phrases("authenticated but not connected"),
+        example="BAD User is authenticated but not connected.",
+        source="Exchange Online: signed in, the mailbox behind it is not reachable",
+    ),
+    Rule(
+        id="account.password-change",
+        smtp=DISABLED,
+        imap=BLOCKED,
+        action=Action.REAUTHENTICATE,
+        cause="password_expired",
+        stages=AUTH,
+        words=phrases(
+            """
+            password must be changed | must change your password | must change password
+            change your password | password needs to be changed | password change required
+            reset your password | password reset required | force … password change
+            changepassword | must_change
+            """
+        ),
+        example="[ALERT] password must be changed before IMAP login permitted",
+        source="Zimbra; Active Directory",
+    ),
+    Rule(
+        id="account.password-expired",
+        smtp="invalid_credentials",
+        imap="invalid_credentials",
+        cause="password_expired",
+        stages=AUTH,
+        words=phrases(
+            """
+            password expired | password has expired | password is expired | expired password
+            passphrase has expired | passphrase expired | account has expired | account expired
+            password no longer valid | account is expired
+            """
+        ),
+        example="C: b NO [EXPIRED] That password isn't correct any more: password has expired",
+        source="RFC 5530 EXPIRED; Dovecot PAM",
+    ),
+    Rule(
+        id="account.not-allowed-to-send",
+        smtp=DISABLED,
+        cause="sending_blocked",
+        stages=MESSAGE | AUTH,
+        words=phrases(
+            """
+            bad outbound sender | account isn't allowed to send | account is not allowed to send
+            not allowed to send email | not allowed to send mail | sending has been disabled
+            sending is disabled | outgoing mail disabled | outgoing mail is disabled
+            outgoing has been disabled | outgoing email | outgoing mail from
+            outgoing mail has been suspended | outgoing blocked
+            acesso negado, remetente de saída | remetente de saída | mail sending denied
+            sender blocked | sending blocked | suspended from sending | blocked from sending
+            sender is blocked | sender account | user disabled from sending | disabled sending
+            unusual sending activity | account is blocked from sending | account was blocked
+            sending from this account | no longer allowed to send | mail sending is disabled
+            account has been blocked for | sender suspended | account … sending privileges
+            disabled … outgoing | email sending … blocked | unusual activity
+            sending suspended | sending paused | sending is paused | sending has been suspended
+            """
+        ),
+        unless=phrases("spf | tls | recipient"),
+        example="550 5.1.8 Access denied, bad outbound sender.",
+        given={"stage": Stage.SEND},
+        source=(
+            "learn.microsoft.com: restricted entities; Zoho 554 5.1.8; cPanel suspended outgoing mail; Google 5.7.0"
+        ),
+    ),
+    Rule(
+        id="account.disabled",
+        smtp=DISABLED,
+        imap=BLOCKED,
+        cause="account_disabled",
+        stages=SIGN_IN | {Stage.MAIL, Stage.DATA, Stage.SEND, Stage.GREETING, Stage.SELECT},
+        words=phrases(
+            """
+            account disabled | account is disabled | account has been disabled
+            account suspended | account is suspended | account has been suspended
+            account inactive | account is inactive | account deactivated
+            account has been deactivated | account is not active | account not active
+            account is blocked | account blocked | account has been blocked
+            account is terminated
+            account terminated | account closed | account has been closed | account not enabled
+            account is not enabled | mailbox is disabled | mailbox disabled | mailbox suspended
+            mailbox is suspended | mailbox is blocked | mailbox blocked | mailbox is inactive
+            user disabled | user is disabled | user suspended | user is suspended | user blocked
+            user is blocked | user inactive | user account is disabled | login disabled
+            login is disabled | logins disabled | login suspended | login blocked
+            login denied by | login to this account | access to your account
+            access to this account | access disabled | blocked account | disabled account
+            suspended account | user login is disabled | subscription … expired
+            account is on hold | account under maintenance | domain is disabled
+            domain is suspended | domain disabled | domain suspended | domain expired
+            domain is inactive | domain is not active | domain not active | service suspended
+            service is suspended | suspended due to | has been suspended | was suspended
+            user not active | user is not active | user is not enabled | user not enabled
+            禁用 | 冻结 | gesperrt | deaktiviert | bloqué | заблокирован | bloquead
+            geblokkeerd | unpaid | frozen | freeze | hangup | user hang
+            temporarily disabled | temporarily suspended | temporarily blocked
+            """
+        ),
+        unless=phrases(
+            """
+            recipient | destinataire | you tried to reach | you are trying | plaintext | ssl
+            tls | basic authentication | mail from ip
+            temporarily unavailable
+            """
+        ),
+        unless_codes=("UNAVAILABLE",),
+        example="535 5.7.1 Authentication failed: account is suspended",
+        source="RFC 5248 5.7.13; SmarterMail, Kerio, cPanel, Yandex, Rackspace",
+    ),
+    Rule(
+        id="account.locked",
+        smtp=DISABLED,
+        imap=UNREACHABLE,
+        action=Action.REAUTHENTICATE,
+        cause="account_locked",
+        stages=SIGN_IN | {Stage.MAIL, Stage.GREETING, Stage.SELECT},
+        words=phrases(
+            """
+            account locked | account is locked | account has been locked
+            account is currently locked | accountlocked | account lockout | locked out
+            user is locked | user locked | mailbox is locked for security | account … locked
+            is locked | temporarily locked | 被锁 | 锁定 | lockout | locked due
+            """
+        ),
+        unless=phrases(
+            """
+            recipient | mailbox is locked by | lock file | pop lock | transaction log
+            mailbox is locked | folder is locked | mailbox locked
+            """
+        ),
+        unless_codes=("CONTACTADMIN",),
+        example="NO [ALERT] Account is locked",
+        source="Yahoo; Active Directory; RFC 5530 CONTACTADMIN; Kerio",
+    ),
+    Rule(
+        id="account.login-denied.netease",
+        smtp="access_restricted",
+        imap="access_denied",
+        cause="login_denied",
+        stages=AUTH,
+        words=phrases("err.login.domaindeny | err.login.userdeny | err.login.ipdeny | 暂无登录权限 | 登录权限"),
+        example="'ERR.LOGIN.DOMAINDENY' = '此邮箱暂无登录权限'",
+        source="NetEase login errors",
+    ),
+    Rule(
+        id="account.sign-in-temporary",
+        smtp="temporary_auth_failure",
+        imap=UNREACHABLE,
+        action=Action.RETRY,
+        cause="backend_down",
+        stages=AUTH,
+        words=phrases(
+            """
+            temporary authentication failure | temporary auth | temporary error
+            temporary failure | temporary server error | temporary internal | temporary problem
+            temporary system | temporary lookup | temporarily unavailable
+            temporarily not available | temporarily disabled | temporarily | temporary
+            try again | try later | please retry | at present
+            connection lost to authentication
+            system busy | system is busy | server busy | server is busy
+            too busy
+            unable to access your mailbox | can't connect to auth
+            cannot connect to auth | can't auth | can not auth | child won't
+            problem with child
+            no response from auth | domain auth support error
+            can't contact | could not contact | unable to contact
+            系统繁忙 | failed to connect to backend
+            generic failure
+            """
+        ),
+        unless=phrases(
+            """
+            invalid credentials | wrong password | incorrect | bad password | invalid password
+            connection refused | service unavailable … forbidden | certificate | [errno
+            econnre | etimedout | not available for your account | mechanism | password or
+            etls
+            """
+        ),
+        example="454 4.7.0 Temporary authentication failure: Connection lost to authentication server",
+        source="Dovecot, Postfix, qmail, Exim; RFC 5530 UNAVAILABLE; RFC 4954 454",
+    ),
+    Rule(
+        id="account.sign-in-trouble",
+        smtp="temporary_auth_failure",
+        imap=UNREACHABLE,
+        action=Action.RETRY,
+        cause="backend_down",
+        stages=AUTH,
+        unless_replies=(534, 535),
+        words=phrases(
+            """
+            internal error | internal authentication | internal server error
+            internal system | internal problem | system error | server error
+            server not available | service unavailable | service not available
+            service is unavailable | not available | backend | back-end | back end
+            database error | ldap error | ldap server | sql error | mysql error | auth server
+            authentication server | authentication service | auth service | auth process
+            upstream | timeout waiting | auth timeout | authentication timed out | maintenance
+            in use | unavailable | overloaded | proxy error | problem with auth
+            internal failure | unexpected error | server down
+            """
+        ),
+        unless=phrases(
+            """
+            invalid credentials | wrong password | incorrect | bad password | invalid password
+            connection refused | certificate | [errno | econnre | etimedout | mechanism | password or
+            not available for your account | reason unavailable
+            """
+        ),
+        example="NO Internal error occurred. Refer to server log for more information.",
+        source="Dovecot, Cyrus, Zimbra, Exchange when the server behind the sign-in fails",
+    ),
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from postroom.core.diagnosis.evidence import Stage
+from postroom.core.diagnosis.phrase import phrases
 from postroom.core.diagnosis.rule import FOLDER, Rule
 from postroom.core.diagnosis.verdict import Action
 
@@ -10,16 +11,116 @@ FOLDERS = FOLDER | {Stage.CAPABILITY}
 AT_SELECT = {"stage": Stage.SELECT}
 
 RULES = (
-    Rule(id="folder.busy", imap="folder_error", action=Action.RETRY, cause="folder_busy", stages=FOLDERS, words=("mailbox busy", "mailbox is busy", "waiting for lock", "mailbox is locked", "mailbox locked", "mailbox is in use", "mailbox in use", "folder is locked", "folder locked", "lock", "[inuse]", "is being", "currently in use"), unless=("transaction log", "internal error", "blocked", "clock", "block", "account", "dovecot.index"), example="NO [INUSE] Mailbox busy", given=AT_SELECT, source="RFC 5530 INUSE; Dovecot mbox locks"),
-    Rule(id="folder.unsafe-login", imap="account_blocked", action=Action.FIX_SETTINGS, cause="unsafe_login", stages=FOLDERS | {Stage.AUTH}, words=("unsafe login",), example="NO SELECT Unsafe Login. Please contact kefu@188.com for help", given=AT_SELECT, source="NetEase: SELECT before the client has sent ID (RFC 2971)"),
-    Rule(id="folder.name", imap="folder_error", cause="folder_name", stages=FOLDERS,
-         words=("excess whitespace", "folder name is reserved", "name is reserved", "invalid mailbox name", "invalid folder name", "invalid name", "bad folder name", "illegal mailbox", "bad mailbox name", "invalid folder", "name too long", "invalid character", "not a valid mailbox", "invalid mailbox", "utf-7", "hierarchy", "mailbox name", "namespace"), unless=("does not exist", "doesn't exist", "must be prefixed", "no matching namespace"),
-         example="NO [CANNOT] Folder contains excess whitespace (Failure)", given=AT_SELECT, source="Gmail; Exchange; RFC 5530 CANNOT"),
-    Rule(id="folder.missing", imap="folder_error", cause="folder_missing", stages=FOLDERS | {Stage.AUTH},
-         words=("mailbox does not exist", "mailbox doesn't exist", "folder does not exist", "folder doesn't exist", "does not exist", "doesn't exist", "no such mailbox", "no such folder", "no folder", "unknown mailbox", "unknown folder", "mailbox not found", "folder not found", "foldernotfound", "could not be found", "couldn't be found", "not found", "not exist", "nonexistent", "non-existent", "trycreate", "has been deleted", "was deleted", "mailbox deleted", "unable to find", "can't find folder", "cannot find folder", "no matching namespace", "must be prefixed",
-                "no mailbox", "invalid mailbox", "unable to open this mailbox", "unable to open mailbox", "can't open mailbox", "cannot open mailbox", "could not open mailbox", "can't open this mailbox", "could not select", "cannot select", "can't select", "select failed", "not selectable", "noselect", "\\noselect", "only sub folders", "is not selectable", "isn't selectable", "mailbox unavailable", "folder unavailable", "unselectable", "failed to open folder", "failed to open mailbox", "unable to select", "failed to select", "examine failed", "文件夹", "no folder"),
-         unless=("user does", "user doesn't", "account does", "internal error", "user not", "host", "message", "command", "serverbug", "uid", "corrupt", "account not", "module"),
-         example="NO Mailbox doesn't exist: m (0.000 + 0.000 secs).", given=AT_SELECT, source="RFC 5530 NONEXISTENT; Cyrus; Dovecot; Gmail; Exchange; hMailServer"),
-    Rule(id="folder.exists", imap="folder_error", cause="folder_name", stages=FOLDERS, words=("already exists", "alreadyexists"), example="NO [ALREADYEXISTS] Mailbox already exists", given={"stage": Stage.APPEND}, source="RFC 5530 ALREADYEXISTS"),
-    Rule(id="folder.none-selected", imap="protocol_error", cause="protocol", stages=FOLDERS, words=("no mailbox selected", "no folder selected", "not selected", "select a mailbox", "select first", "no mailbox is selected", "mailbox not selected"), example="BAD No mailbox selected.", given={"stage": Stage.FETCH}, source="RFC 9051 section 3: selected state"),
+    Rule(
+        id="folder.busy",
+        imap="folder_error",
+        action=Action.RETRY,
+        cause="folder_busy",
+        stages=FOLDERS,
+        words=phrases(
+            """
+            mailbox busy | mailbox is busy | waiting for lock | mailbox is locked
+            mailbox locked | mailbox is in use | mailbox in use | folder is locked
+            folder locked | lock | is being | currently in use
+            currently reserved | failed to lock
+            """
+        ),
+        unless=phrases(
+            """
+            transaction log | internal error | blocked | clock | block | account | dovecot.index
+            """
+        ),
+        example="NO Mailbox is locked",
+        given=AT_SELECT,
+        source="Dovecot mbox locks; Cyrus",
+    ),
+    Rule(
+        id="folder.unsafe-login",
+        imap="account_blocked",
+        action=Action.FIX_SETTINGS,
+        cause="unsafe_login",
+        stages=FOLDERS | {Stage.AUTH},
+        words=phrases("unsafe login"),
+        example="NO SELECT Unsafe Login. Please contact kefu@188.com for help",
+        given=AT_SELECT,
+        source="NetEase: SELECT before the client has sent ID (RFC 2971)",
+    ),
+    Rule(
+        id="folder.name",
+        imap="folder_error",
+        cause="folder_name",
+        stages=FOLDERS,
+        words=phrases(
+            """
+            excess whitespace | folder name is reserved | name is reserved
+            invalid mailbox name | invalid folder name | invalid name | bad folder name
+            illegal mailbox | bad mailbox name | invalid folder | name too long
+            invalid character | not a valid mailbox | invalid mailbox | utf-7 | hierarchy
+            mailbox name
+            not supported on mailbox | invalid mailbox type
+            """
+        ),
+        unless=phrases("does not exist | doesn't exist | must be prefixed | no matching namespace"),
+        example="NO [CANNOT] Folder contains excess whitespace (Failure)",
+        given=AT_SELECT,
+        source="Gmail; Exchange; RFC 5530 CANNOT",
+    ),
+    Rule(
+        id="folder.none-selected",
+        imap="protocol_error",
+        cause="protocol",
+        stages=FOLDERS,
+        words=phrases(
+            """
+            no mailbox selected | no folder selected | not selected | select a mailbox
+            select first | no mailbox is selected | mailbox not selected
+            """
+        ),
+        example="BAD No mailbox selected.",
+        given={"stage": Stage.FETCH},
+        source="RFC 9051 section 3: selected state",
+    ),
+    Rule(
+        id="folder.exists",
+        imap="folder_error",
+        cause="folder_name",
+        stages=FOLDERS,
+        words=phrases("already exists | alreadyexists"),
+        example="NO [ALREADYEXISTS] Mailbox already exists",
+        given={"stage": Stage.APPEND},
+        source="RFC 5530 ALREADYEXISTS",
+    ),
+    Rule(
+        id="folder.missing",
+        imap="folder_error",
+        cause="folder_missing",
+        stages=FOLDERS | {Stage.AUTH},
+        words=phrases(
+            r"""
+            mailbox does not exist | mailbox doesn't exist | folder does not exist
+            folder doesn't exist | does not exist | doesn't exist | no such mailbox
+            no such folder | no folder | unknown mailbox | unknown folder | mailbox not found
+            folder not found | foldernotfound | could not be found | couldn't be found
+            not found | not exist | nonexistent | non-existent | trycreate | has been deleted
+            was deleted | mailbox deleted | unable to find | can't find folder
+            cannot find folder | no matching namespace | must be prefixed | no mailbox
+            invalid mailbox | unable to open this mailbox | unable to open mailbox
+            can't open mailbox | cannot open mailbox | could not open mailbox
+            can't open this mailbox | could not select | cannot select | can't select
+            select failed | not selectable | noselect | \noselect | only sub folders
+            is not selectable | isn't selectable | mailbox unavailable | folder unavailable
+            unselectable | failed to open folder | failed to open mailbox | unable to select
+            failed to select | examine failed | 文件夹
+            """
+        ),
+        unless=phrases(
+            """
+            user does | user doesn't | account does | internal error | user not | host | message
+            command | serverbug | uid | corrupt | account not | module
+            """
+        ),
+        example="NO Mailbox doesn't exist: m (0.000 + 0.000 secs).",
+        given=AT_SELECT,
+        source="RFC 5530 NONEXISTENT; Cyrus; Dovecot; Gmail; Exchange; hMailServer",
+    ),
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from postroom.core.diagnosis.evidence import Stage
+from postroom.core.diagnosis.phrase import phrases
 from postroom.core.diagnosis.rule import FOLDER, MESSAGE, Rule
 from postroom.core.diagnosis.verdict import Action
 
@@ -10,55 +11,302 @@ AUTH = frozenset({Stage.AUTH})
 START = frozenset({Stage.CONNECT, Stage.GREETING, Stage.TLS, Stage.EHLO, Stage.STARTTLS})
 LIMIT = "mailbox_limit_exceeded"
 CONNECTIONS = "connection_limit"
-CREDITS = ("maximum credits exceeded", "credits exceeded", "out of credits", "no credits")
+CREDITS = phrases("maximum credits exceeded | credits exceeded | out of credits | no credits")
 
 RULES = (
-    Rule(id="limit.connections", imap=CONNECTIONS, smtp="server_connection", action=Action.RETRY, cause="connections",
-         words=("too many simultaneous", "too many concurrent", "too many connections", "too many open connections", "maximum number of connections", "max number of connections", "max_userip_connections", "maximum connections", "max connections", "many connections", "connection limit", "connections limit", "connections exceeded",
-                "number of connections", "concurrent connection", "simultaneous connection", "simultaneous imap", "simultaneous login", "simultaneous session", "concurrent session", "too many sessions", "too many imap", "too many active", "userconnectionlimitreached", "session limit", "sessions limit", "limit … connections", "connections … limit",
-                "connection … limit", "limit of … connections", "connected too many times", "too many users", "too many logged in", "exclusive access by another user", "maxconnections", "imap connections", "too many clients", "number of simultaneous", "already logged in", "maximum logins", "too many mailbox connections", "connection rate"),
-         unless=("refused too many", "recipients per connection", "messages per connection", "messages in this connection", "too many messages"),
-         example="NO [ALERT] Too many simultaneous connections. (Failure)", source="Gmail; Dovecot imap-login; Courier MAXPERIP; Exchange; Postfix anvil"),
-    Rule(id="limit.login-attempts", smtp="temporary_auth_failure", imap=CONNECTIONS, action=Action.RETRY, cause="sign_in_throttled", retry_after=900,
-         words=("too many login attempts", "too many log in attempts", "too many auth commands", "too many logins", "login rate", "login frequency", "login too frequent", "login fail limit", "logins too frequent", "too frequent login", "too many authentication requests", "too many auth requests", "login attempts … later",
-                "logging in too frequently", "login frequently", "frequency limited", "auth rate", "authentication rate", "too many sign-in", "rate limit exceeded for login", "login limit", "logged in too often"),
-         unless=("password", "too many failed", "too many invalid", "locked"),
-         stages=AUTH | {Stage.SELECT},
-         example="454 4.7.0 Too many login attempts, please try again later. 4-20020a05 - gsmtp", source="Gmail; Postfix smtpd_client_auth_rate_limit; QQ"),
-    Rule(id="limit.failed-logins.auth005", smtp="invalid_credentials", cause="password_refused", providers=("yahoo",), words=("too many bad auth attempts",), stages=AUTH,
-         example="535 5.7.0 (#AUTH005) Too many bad auth attempts.", source="Yahoo: follows refused passwords"),
-    Rule(id="limit.failed-logins", smtp="temporary_auth_failure", imap="account_blocked", action=Action.RETRY, cause="failed_logins", retry_after=1800, stages=AUTH,
-         words=("too many failed", "too many invalid logon", "too many invalid login", "too many invalid auth", "too many invalid password", "too many bad auth", "too many unsuccessful", "too many incorrect", "too many wrong", "failed too many times", "too many authentication failures", "too many auth failures", "too many authentication failure",
-                "too much fail authentication", "too many failures", "too many login failures", "too many errors", "multiple failed", "repeated failed", "too many password", "failed login attempts", "too many tries", "too many attempts", "maximum login attempts", "login failed too many", "too many authentication errors", "temporarily blocked due to", "brute force"),
-         example="535 Authentication failed. Too many invalid logon attempts.", source="hMailServer; James; NetEase 451; WildDuck"),
-    Rule(id="limit.append-rate", imap=CONNECTIONS, action=Action.RETRY, cause="throttled", words=("upload was rate limited", "download was rate limited", "rate limited", "rate limit", "rate-limit", "ratelimit", "throttl", "bandwidth limit", "exceeded command or bandwidth", "bandwidth", "too many commands", "too many requests", "requests too frequent",
-                "too frequent", "request limit", "[limit]", "limit reached", "session expired, please login again", "user is throttled", "server busy"),
-         unless=("command line",), example="NO Upload was rate limited. Try again in 10 minutes.", given={"stage": Stage.APPEND}, source="WildDuck; Gmail's bandwidth limits; Exchange throttling; RFC 5530 LIMIT"),
-    Rule(id="limit.storage", imap=LIMIT, cause="mailbox_full", stages=FOLDER | AUTH,
-         words=("over quota", "overquota", "quota exceeded", "exceeded … quota", "quota has been exceeded", "quota reached", "quota is full", "mailbox is full", "mailbox full", "mailbox … full", "storage … full", "storage limit", "storage quota", "no space left", "not enough space", "insufficient storage", "insufficient space", "out of storage", "out of space",
-                "mailbox size limit", "disk quota", "quota … exceeded", "would exceed", "exceeds … quota", "exceed quota", "account is full", "quotaexceeded", "over storage", "容量", "full mailbox", "quota limit", "too much mail"),
-         unless=("bandwidth", "command line", "message size"),
-         example="NO [ALERT] You exceeded your mail quota.", given={"stage": Stage.APPEND}, source="RFC 5530 OVERQUOTA; Cyrus; Courier; Exchange; Dovecot quota"),
-    Rule(id="limit.sending.gmx", smtp=LIMIT, cause="sending_limit", providers=("gmx", "webde"), words=("failure sending mail. try again later",), stages=MESSAGE,
-         example="550-Requested action not taken: mailbox unavailable\n550 Failure sending mail. Try again later", given={"stage": Stage.RCPT, "provider": "gmx"}, source="GMX to a sender that it throttles"),
-    Rule(id="limit.sending.netease", smtp=LIMIT, cause="sending_limit", providers=("netease163",), retry_after=3600, stages=MESSAGE,
-         words=("too much recipient", "mi:dmc", "rp:drc", "mi:sfq", "rp:qrc", "mi:mbl", "hl:ifc", "hl:icc", "mi:nhd", "rp:rcl", "rp:sbl", "mi:frc"), example="550 Requested mail action not taken: too much recipient", given={"stage": Stage.RCPT, "provider": "163"}, source="help.163.com: bounce codes"),
-    Rule(id="limit.sending.aliyun", smtp=LIMIT, cause="sending_limit", words=("transient reject by behaviour spam", "too frequently sending", "currently unexpected sending"), retry_after=3600, example="454 Transient reject by behaviour spam", given={"stage": Stage.DATA}, source="alibabacloud.com/help/en/alibaba-mail: bounce notification 454"),
-    Rule(id="limit.sending.microsoft-verdict", smtp=LIMIT, cause="sending_limit", words=("refusequota", "submissionquotaexceeded", "sender thread limit", "thread limit exceeded", "concurrent connections limit", "exceeded the sender limit", "sendinglimitexceeded", "recipientratelimit", "exceedslimit … sender", "message submission rate", "submissionratelimit",
-                "senderratelimit", "exceeded the recipient rate limit", "exceeded your sending limit", "exceededmessagelimit", "storedrv.clientsubmit; sender"),
-         unless=("deliver",), retry_after=600, example="554 5.2.0 STOREDRV.Submission.Exception:SubmissionQuotaExceededException", given={"stage": Stage.DATA}, source="learn.microsoft.com: Exchange Online limits; NDR 5.2.0"),
-    Rule(id="limit.sending.gmail-message", smtp="message_deferred", cause="message_throttled", words=("exceeded its quota for sending messages with the same", "unusual rate of", "rate limited", "low reputation"), replies=(421, 450, 451, 452), stages=MESSAGE,
-         example="421 4.7.28 Gmail has detected this message exceeded its quota for sending messages with the same Message-ID:.", given={"stage": Stage.DATA}, source="support.google.com/a/answer/3726730"),
-    Rule(id="limit.sending.session", smtp="server_connection", action=Action.RETRY, cause="session_used_up", words=("too many messages sent", "too many messages in this", "messages per connection", "messages per session", "mails per connection", "mails per session", "too many messages this session", "number of messages per"), stages=MESSAGE,
-         example="452 Too many messages sent", given={"stage": Stage.MAIL}, source="OpenSMTPD; Exim smtp_accept_max_per_connection"),
-    Rule(id="limit.sending.credits", smtp=LIMIT, action=Action.FIX_SETTINGS, cause="credits_used_up", words=CREDITS, example="451 Authentication failed: Maximum credits exceeded", source="SendGrid: credits exceeded"),
-    Rule(id="limit.sending", smtp=LIMIT, cause="sending_limit", stages=MESSAGE | AUTH,
-         words=("daily user sending", "daily sending", "sending limit", "sending quota", "send limit", "send quota", "daily limit", "daily quota", "daily smtp relay limit", "daily message", "daily mail", "per day", "per hour", "hourly", "per minute", "a day", "in one day", "emails per", "messages per", "mails per", "message rate", "mail rate", "sending rate", "message limit", "message quota",
-                "email limit", "mail limit", "outgoing limit", "outbound limit", "relay limit", "relay quota", "relaying limit", "relays exceeded", "rate exceeded", "exceeded … limit", "exceeded … quota", "over … sending", "limit exceeded", "limit … exceeded", "quota exceeded", "exceeded the max", "exceed the max", "max … exceeded", "maximum number of messages", "maximum sending", "throttling failure",
-                "maximum … rate", "ratelimit", "rate limit", "rate-limit", "throttl", "too many messages", "too many mails", "too many emails", "sent too many", "sending too many", "sending too fast", "sent too much", "too frequently", "sending frequency", "frequency … limit", "suspicious activity … try again later", "发信", "超过", "quota … sender", "sender … quota", "sending capacity", "limit on the number"),
-         unless=("message size", "too big", "too large", "size limit", "maximum size", "header", "recipient's", "user you are trying", "hops", "deliver.exception", "exceeded the storage", "mailbox quota", "receiving", "unknown user", "attachment", "storage", "max message", "line length", "authentication attempts", "over quota", "is full", "mailbox is", "recipient mailbox", "size exceed",
-                 "maximum allowed size", "message length", "spf", "dkim", "tls", "command"),
-         retry_after=3600, example="550 5.4.5 Daily user sending limit exceeded. For more information on Gmail sending limits go to https://support.google.com/a/answer/166852", given={"stage": Stage.DATA}, source="Gmail 5.4.5; cPanel; Hostinger; GoDaddy; Zoho; Amazon SES 454 Throttling failure"),
-    Rule(id="limit.own-storage", smtp=LIMIT, action=Action.FIX_SETTINGS, cause="mailbox_full", stages=frozenset({Stage.MAIL, Stage.AUTH}), words=("over quota", "overquota", "quota", "mailbox full", "mailbox is full", "storage"), unless=("tls",),
-         example="552 5.2.2 sender mailbox full", given={"stage": Stage.MAIL}, source="RFC 3463 x.2.2 at MAIL FROM: the sender's own mailbox"),
+    Rule(
+        id="limit.connections",
+        imap=CONNECTIONS,
+        smtp="server_connection",
+        action=Action.RETRY,
+        cause="connections",
+        words=phrases(
+            """
+            too many simultaneous | too many concurrent | too many connections
+            too many open connections | maximum number of connections
+            max number of connections | max_userip_connections | maximum connections
+            max connections | many connections | connection limit | connections limit
+            connections exceeded | number of connections | concurrent connection
+            simultaneous connection | simultaneous imap | simultaneous login
+            simultaneous session | concurrent session | too many sessions | too many imap
+            too many active | userconnectionlimitreached | session limit | sessions limit
+            limit … connections | connections … limit | connection … limit
+            limit of … connections | connected too many times | too many users
+            too many logged in | exclusive access by another user | maxconnections
+            imap connections | too many clients | number of simultaneous | already logged in
+            maximum logins | too many mailbox connections | connection rate
+            lock maildrop | maildrop
+            """
+        ),
+        unless=phrases(
+            """
+            refused too many | recipients per connection | messages per connection
+            messages in this connection | too many messages
+            """
+        ),
+        example="NO [ALERT] Too many simultaneous connections. (Failure)",
+        source="Gmail; Dovecot imap-login; Courier MAXPERIP; Exchange; Postfix anvil",
+    ),
+    Rule(
+        id="limit.login-attempts",
+        smtp="temporary_auth_failure",
+        imap=CONNECTIONS,
+        action=Action.RETRY,
+        cause="sign_in_throttled",
+        retry_after=900,
+        words=phrases(
+            """
+            too many login attempts | too many log in attempts | too many auth commands
+            too many logins | login rate | login frequency | login too frequent
+            login fail limit | logins too frequent | too frequent login
+            too many authentication requests | too many auth requests | login attempts … later
+            logging in too frequently | login frequently | frequency limited | auth rate
+            authentication rate | too many sign-in | rate limit exceeded for login | login limit
+            logged in too often
+            too many recent logins | recent logins
+            """
+        ),
+        unless=phrases("password | too many failed | too many invalid | locked"),
+        stages=AUTH | {Stage.SELECT},
+        example="454 4.7.0 Too many login attempts, please try again later. 4-20020a05 - gsmtp",
+        source="Gmail; Postfix smtpd_client_auth_rate_limit; QQ",
+    ),
+    Rule(
+        id="limit.failed-logins.auth005",
+        smtp="invalid_credentials",
+        cause="password_refused",
+        providers=("yahoo",),
+        words=phrases("too many bad auth attempts"),
+        stages=AUTH,
+        example="535 5.7.0 (#AUTH005) Too many bad auth attempts.",
+        source="Yahoo: follows refused passwords",
+    ),
+    Rule(
+        id="limit.failed-logins",
+        smtp="temporary_auth_failure",
+        imap="account_blocked",
+        action=Action.RETRY,
+        cause="failed_logins",
+        retry_after=1800,
+        stages=AUTH,
+        words=phrases(
+            """
+            too many failed | too many invalid logon | too many invalid login
+            too many invalid auth | too many invalid password | too many bad auth
+            too many unsuccessful | too many incorrect | too many wrong | failed too many times
+            too many authentication failures | too many auth failures
+            too many authentication failure | too much fail authentication | too many failures
+            too many login failures | too many errors | multiple failed | repeated failed
+            too many password | failed login attempts | too many tries | too many attempts
+            maximum login attempts | login failed too many | too many authentication errors
+            temporarily blocked due to | brute force
+            """
+        ),
+        example="535 Authentication failed. Too many invalid logon attempts.",
+        source="hMailServer; James; NetEase 451; WildDuck",
+    ),
+    Rule(
+        id="limit.append-rate",
+        imap=CONNECTIONS,
+        action=Action.RETRY,
+        cause="throttled",
+        words=phrases(
+            """
+            upload was rate limited | download was rate limited | rate limited | rate limit
+            rate-limit | ratelimit | throttl | bandwidth limit | exceeded command or bandwidth
+            bandwidth | too many commands | too many requests | requests too frequent
+            too frequent | request limit | limit reached
+            session expired, please login again | user is throttled | server busy
+            """
+        ),
+        unless=phrases("command line"),
+        example="NO Upload was rate limited. Try again in 10 minutes.",
+        given={"stage": Stage.APPEND},
+        source="WildDuck; Gmail's bandwidth limits; Exchange throttling; RFC 5530 LIMIT",
+    ),
+    Rule(
+        id="limit.storage",
+        imap=LIMIT,
+        cause="mailbox_full",
+        stages=FOLDER | AUTH,
+        words=phrases(
+            """
+            over quota | overquota | quota exceeded | exceeded … quota | quota has been exceeded
+            quota reached | quota is full | mailbox is full | mailbox full | mailbox … full
+            storage … full | storage limit | storage quota | no space left | not enough space
+            insufficient storage | insufficient space | out of storage | out of space
+            mailbox size limit | disk quota | quota … exceeded | would exceed | exceeds … quota
+            exceed quota | account is full | quotaexceeded | over storage | 容量 | full mailbox
+            quota limit | too much mail
+            quota … überschritten | quota … dépass | cuota | quota
+            storage has been exceeded
+            """
+        ),
+        unless=phrases("bandwidth | command line | message size"),
+        example="NO [ALERT] You exceeded your mail quota.",
+        given={"stage": Stage.APPEND},
+        source="RFC 5530 OVERQUOTA; Cyrus; Courier; Exchange; Dovecot quota",
+    ),
+    Rule(
+        id="limit.sending.gmx",
+        smtp=LIMIT,
+        cause="sending_limit",
+        providers=("gmx", "webde"),
+        words=phrases("failure sending mail. try again later"),
+        stages=MESSAGE,
+        example=("550-Requested action not taken: mailbox unavailable\n550 Failure sending mail. Try again later"),
+        given={"stage": Stage.RCPT, "provider": "gmx"},
+        source="GMX to a sender that it throttles",
+    ),
+    Rule(
+        id="limit.sending.netease",
+        smtp=LIMIT,
+        cause="sending_limit",
+        providers=("netease163",),
+        retry_after=3600,
+        stages=MESSAGE,
+        words=phrases(
+            """
+            too much recipient | mi:dmc | rp:drc | mi:sfq | rp:qrc | mi:mbl | hl:ifc | hl:icc
+            mi:nhd | rp:rcl | rp:sbl | mi:frc
+            """
+        ),
+        example="550 Requested mail action not taken: too much recipient",
+        given={"stage": Stage.RCPT, "provider": "163"},
+        source="help.163.com: bounce codes",
+    ),
+    Rule(
+        id="limit.sending.aliyun",
+        smtp=LIMIT,
+        cause="sending_limit",
+        words=phrases(
+            """
+            transient reject by behaviour spam | too frequently sending
+            currently unexpected sending
+            """
+        ),
+        retry_after=3600,
+        example="454 Transient reject by behaviour spam",
+        given={"stage": Stage.DATA},
+        source="alibabacloud.com/help/en/alibaba-mail: bounce notification 454",
+    ),
+    Rule(
+        id="limit.sending.microsoft-verdict",
+        smtp=LIMIT,
+        cause="sending_limit",
+        words=phrases(
+            """
+            refusequota | submissionquotaexceeded | sender thread limit | thread limit exceeded
+            concurrent connections limit | exceeded the sender limit | sendinglimitexceeded
+            recipientratelimit | exceedslimit … sender | message submission rate
+            submissionratelimit | senderratelimit | exceeded the recipient rate limit
+            exceeded your sending limit | exceededmessagelimit | storedrv.clientsubmit; sender
+            """
+        ),
+        unless=phrases("deliver"),
+        retry_after=600,
+        example="554 5.2.0 STOREDRV.Submission.Exception:SubmissionQuotaExceededException",
+        given={"stage": Stage.DATA},
+        source="learn.microsoft.com: Exchange Online limits; NDR 5.2.0",
+    ),
+    Rule(
+        id="limit.sending.gmail-message",
+        smtp="message_deferred",
+        cause="message_throttled",
+        words=phrases(
+            """
+            exceeded its quota for sending messages with the same | unusual rate of
+            rate limited | low reputation
+            """
+        ),
+        replies=(421, 450, 451, 452),
+        stages=MESSAGE,
+        example=(
+            "421 4.7.28 Gmail has detected this message exceeded its quota for sending messages "
+            "with the same Message-ID:."
+        ),
+        given={"stage": Stage.DATA},
+        source="support.google.com/a/answer/3726730",
+    ),
+    Rule(
+        id="limit.sending.session",
+        smtp="server_connection",
+        action=Action.RETRY,
+        cause="session_used_up",
+        words=phrases(
+            """
+            too many messages sent | too many messages in this | messages per connection
+            messages per session | mails per connection | mails per session
+            too many messages this session | number of messages per
+            """
+        ),
+        stages=MESSAGE,
+        example="452 Too many messages sent",
+        given={"stage": Stage.MAIL},
+        source="OpenSMTPD; Exim smtp_accept_max_per_connection",
+    ),
+    Rule(
+        id="limit.sending.credits",
+        smtp=LIMIT,
+        action=Action.FIX_SETTINGS,
+        cause="credits_used_up",
+        words=CREDITS,
+        example="451 Authentication failed: Maximum credits exceeded",
+        source="SendGrid: credits exceeded",
+    ),
+    Rule(
+        id="limit.sending",
+        smtp=LIMIT,
+        cause="sending_limit",
+        stages=MESSAGE | AUTH,
+        words=phrases(
+            """
+            daily user sending | daily sending | sending limit | sending quota | send limit
+            send quota | daily limit | daily quota | daily smtp relay limit | daily message
+            daily mail | per day | per hour | hourly | per minute | a day | in one day
+            emails per | messages per | mails per | message rate | mail rate | sending rate
+            message limit | message quota | email limit | mail limit | outgoing limit
+            outbound limit | relay limit | relay quota | relaying limit | relays exceeded
+            rate exceeded | exceeded … limit | exceeded … quota | over … sending
+            limit exceeded | limit … exceeded | quota exceeded | exceeded the max
+            exceed the max | max … exceeded | maximum number of messages | maximum sending
+            throttling failure | maximum … rate | ratelimit | rate limit | rate-limit | throttl
+            too many messages | too many mails | too many emails | sent too many
+            sending too many | sending too fast | sent too much | too frequently
+            sending frequency | frequency … limit | suspicious activity … try again later | 发信
+            超过 | quota … sender | sender … quota | sending capacity | limit on the number
+            exceeded threshold | too many recipients from | too much mail from
+            """
+        ),
+        unless=phrases(
+            """
+            message size | too big | too large | size limit | maximum size | header
+            recipient's | user you are trying | hops | deliver.exception | exceeded the storage
+            mailbox quota | receiving | unknown user | attachment | storage | max message
+            line length | authentication attempts | over quota | is full | mailbox is
+            recipient mailbox | size exceed | maximum allowed size | message length | spf | dkim
+            tls | command
+            recipient has exceeded | sasl | has too many recipients
+            """
+        ),
+        retry_after=3600,
+        example=(
+            "550 5.4.5 Daily user sending limit exceeded. For more information on Gmail sending "
+            "limits go to https://support.google.com/a/answer/166852"
+        ),
+        given={"stage": Stage.DATA},
+        source="Gmail 5.4.5; cPanel; Hostinger; GoDaddy; Zoho; Amazon SES 454 Throttling failure",
+    ),
+    Rule(
+        id="limit.own-storage",
+        smtp=LIMIT,
+        action=Action.FIX_SETTINGS,
+        cause="mailbox_full",
+        stages=frozenset({Stage.MAIL, Stage.AUTH}),
+        words=phrases("over quota | overquota | quota | mailbox full | mailbox is full | storage"),
+        unless=phrases("tls"),
+        example="552 5.2.2 sender mailbox full",
+        given={"stage": Stage.MAIL},
+        source="RFC 3463 x.2.2 at MAIL FROM: the sender's own mailbox",
+    ),
 )

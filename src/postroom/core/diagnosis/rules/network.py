@@ -3,34 +3,173 @@
 from __future__ import annotations
 
 from postroom.core.diagnosis.evidence import Stage
+from postroom.core.diagnosis.phrase import phrases
 from postroom.core.diagnosis.rule import Rule
-from postroom.core.diagnosis.verdict import Action
 
 DOWN = "server_connection"
 AT_CONNECT = {"stage": Stage.CONNECT}
 
 RULES = (
-    Rule(id="network.name", smtp=DOWN, imap=DOWN, cause="name_unknown", given={"stage": Stage.DNS},
-         words=("getaddrinfo", "gaierror", "enotfound", "eai_", "name or service not known", "nodename nor servname", "no address associated", "name resolution", "resolve host", "could not resolve", "couldn't resolve", "can't resolve", "cannot resolve", "unable to resolve", "failed to resolve", "not resolve", "host is unresolved", "unresolved", "unknown host", "unknownhost", "unknown smtp host", "unknown imap host", "no such host", "nxdomain", "servfail", "host not found", "dns lookup", "dns error", "dns query", "dns … fail",
-                "lookup … no such", "invalid host", "php_network_getaddresses", "wsahost_not_found", "11001", "hostname could not be parsed", "domain name not found", "no data record of requested type", "the name does not", "不知道这样的主机", "hôte inconnu", "host desconocido", "host is unknown", "invalid hostname", "bad hostname", "name not resolved", "host could not be found", "host was not found"),
-         example='"error": "getaddrinfo EAI_AGAIN smtp.gmail.com"', source="RFC 3493 getaddrinfo; Node, Java, Python, Go, PHP, curl (6)"),
-    Rule(id="network.refused", smtp=DOWN, imap=DOWN, cause="connection_refused", given=AT_CONNECT,
-         words=("connection refused", "connectionrefused", "econnrefused", "actively refused", "wsaeconnrefused", "10061", "errno 111", "errno 61", "(111)", "refused the connection", "refused connection", "由于目标计算机积极拒绝", "connexion refusée", "verbindung verweigert", "verbindungsaufbau abgelehnt", "conexión rehusada", "refused to connect", "connection was refused"),
-         example="ConnectionRefusedError: [Errno 111] Connection refused", source="POSIX ECONNREFUSED; WSAECONNREFUSED 10061"),
-    Rule(id="network.unreachable", smtp=DOWN, imap=DOWN, cause="unreachable", given=AT_CONNECT,
-         words=("network is unreachable", "network unreachable", "enetunreach", "no route to host", "ehostunreach", "host is unreachable", "host unreachable", "noroutetohost", "host is down", "ehostdown", "enetdown", "network is down", "10065", "10051", "wsaenetunreach", "unreachable host", "unreachable network", "permission denied - connect", "eacces", "[errno 13]", "(13)", "(99)", "cannot assign requested address", "eaddrnotavail", "firewall", "destination unreachable", "unreachable", "wsaeacces", "10013", "netzwerk ist nicht erreichbar", "internet connection", "no internet", "offline"),
-         example="OSError: [Errno 101] Network is unreachable", source="POSIX ENETUNREACH, EHOSTUNREACH, EACCES"),
-    Rule(id="network.timeout", smtp=DOWN, imap=DOWN, cause="timeout", given=AT_CONNECT,
-         words=("timed out", "timed-out", "timeout", "time out", "time-out", "etimedout", "esockettimedout", "10060", "errno 110", "errno 60", "(110)", "deadline exceeded", "did not properly respond", "did not respond", "no response", "not responding", "doesn't respond", "took too long", "超时", "zeitüberschreitung", "délai", "tiempo de espera", "greeting never received", "never received", "no greeting", "no answer"),
-         example="TimeoutError: [WinError 10060] A connection attempt failed because the connected party did not properly respond after a period of time", source="POSIX ETIMEDOUT; WSAETIMEDOUT 10060; nodemailer ETIMEDOUT"),
-    Rule(id="network.lost", smtp=DOWN, imap=DOWN, cause="connection_lost", given={"stage": Stage.FETCH},
-         words=("connectionlost", "connection reset", "econnreset", "connectionreset", "reset by peer", "broken pipe", "brokenpipe", "epipe", "connection aborted", "econnaborted", "connectionaborted", "connection closed", "connection was closed", "connection is closed", "connection has been closed", "connection unexpectedly closed", "unexpectedly closed", "closed unexpectedly", "closed the connection", "closed by", "connection lost", "lost connection", "connection dropped", "dropped connection", "connection shutdown", "connection shut down",
-                "connection terminated", "terminated the connection", "connection ended", "connection not available", "connection not open", "not connected", "disconnected", "disconnect", "forcibly closed", "eof", "end of file", "end of stream", "end of zlib", "unexpected end", "premature", "socket closed", "socket is closed", "socket hang up", "socket error", "socketexception", "socketerror", "socket exception", "folderclosed", "storeclosed", "server closing", "closing connection", "failure when receiving", "failed to receive", "failure when sending", "10053", "10054", "errno 104", "errno 32", "errno 54", "强迫关闭",
-                "lost folder connection", "autologout", "autologged", "logged out", "idle for too long", "inactivity", "session expired", "session timed", "server shutting down", "shutting down", "going down", "server is shutting", "please reconnect", "read error", "write error", "not-connected", "noconnection", "no connection", "broken connection", "incomplete read", "incompleteread", "0 bytes read", "zero bytes", "unexpected server disconnect", "lost the connection", "connection … broken", "transport … closed", "channel closed", "stream closed", "remote end", "connection expired", "can't read", "unable to read", "unable to read data", "ssl connection has been closed"),
-         example="ConnectionResetError: [Errno 104] Connection reset by peer", source="POSIX ECONNRESET, EPIPE; Java, Node, .NET, Go, imaplib, smtplib"),
-    Rule(id="network.server-said-later", smtp=DOWN, imap=DOWN, cause="server_later", stages=frozenset({Stage.CONNECT, Stage.GREETING, Stage.EHLO, Stage.STARTTLS, Stage.CAPABILITY}),
-         words=("try again later", "temporarily", "temporary", "too busy", "server busy", "is busy", "overload", "not available", "unavailable", "maintenance", "try later", "service not ready", "no server available", "retry later", "too many", "load average"), unless=("no smtp service",), example="421 4.7.0 Try again later, closing connection.", given={"stage": Stage.GREETING}, source="RFC 5321 section 3.8 (421); RFC 9051 section 7.1.5 (BYE)"),
-    Rule(id="network.unspecific", smtp=DOWN, imap=DOWN, cause="connection_failed", given=AT_CONNECT,
-         words=("could not connect", "couldn't connect", "can't connect", "cannot connect", "unable to connect", "failed to connect", "connection failed", "connection attempt failed", "connect error", "connection error", "connect failed", "connection could not be established", "could not open connection", "can't open connection", "failed to open", "could not establish", "unable to establish", "cannot establish", "failed to establish", "esocket", "econnection", "connectionerror", "connectexception", "mailconnectexception", "connect() failed", "not reach", "无法连接", "连接失败", "error connecting", "connecting to", "connection problem"),
-         unless=("connection setup failed",), example="SMTP Error: Could not connect to SMTP host.", source="PHPMailer, Java Mail, nodemailer without the cause"),
+    Rule(
+        id="network.name",
+        smtp=DOWN,
+        imap=DOWN,
+        cause="name_unknown",
+        given={"stage": Stage.DNS},
+        words=phrases(
+            """
+            getaddrinfo | gaierror | enotfound | eai_ | name or service not known
+            nodename nor servname | no address associated | name resolution | resolve host
+            could not resolve | couldn't resolve | can't resolve | cannot resolve
+            unable to resolve | failed to resolve | not resolve | host is unresolved
+            unresolved | unknown host | unknownhost | unknown smtp host | unknown imap host
+            no such host | nxdomain | servfail | host not found | dns lookup | dns error
+            dns query | dns … fail | lookup … no such | invalid host | php_network_getaddresses
+            wsahost_not_found | 11001 | hostname could not be parsed | domain name not found
+            no data record of requested type | the name does not | 不知道这样的主机 | hôte inconnu
+            host desconocido | host is unknown | invalid hostname | bad hostname
+            name not resolved | host could not be found | host was not found
+            """
+        ),
+        example='"error": "getaddrinfo EAI_AGAIN smtp.gmail.com"',
+        source="RFC 3493 getaddrinfo; Node, Java, Python, Go, PHP, curl (6)",
+    ),
+    Rule(
+        id="network.refused",
+        smtp=DOWN,
+        imap=DOWN,
+        cause="connection_refused",
+        given=AT_CONNECT,
+        words=phrases(
+            """
+            connection refused | connectionrefused | econnrefused | actively refused
+            wsaeconnrefused | 10061 | errno 111 | errno 61 | (111) | refused the connection
+            refused connection | 由于目标计算机积极拒绝 | connexion refusée | verbindung verweigert
+            verbindungsaufbau abgelehnt | conexión rehusada | refused to connect
+            connection was refused
+            """
+        ),
+        example="ConnectionRefusedError: [Errno 111] Connection refused",
+        source="POSIX ECONNREFUSED; WSAECONNREFUSED 10061",
+    ),
+    Rule(
+        id="network.unreachable",
+        smtp=DOWN,
+        imap=DOWN,
+        cause="unreachable",
+        given=AT_CONNECT,
+        words=phrases(
+            """
+            network is unreachable | network unreachable | enetunreach | no route to host
+            ehostunreach | host is unreachable | host unreachable | noroutetohost | host is down
+            ehostdown | enetdown | network is down | 10065 | 10051 | wsaenetunreach
+            unreachable host | unreachable network | permission denied - connect | eacces
+            [errno 13] | (13) | (99) | cannot assign requested address | eaddrnotavail
+            firewall | destination unreachable | unreachable | wsaeacces | 10013
+            netzwerk ist nicht erreichbar | internet connection | no internet | offline
+            """
+        ),
+        example="OSError: [Errno 101] Network is unreachable",
+        source="POSIX ENETUNREACH, EHOSTUNREACH, EACCES",
+    ),
+    Rule(
+        id="network.timeout",
+        smtp=DOWN,
+        imap=DOWN,
+        cause="timeout",
+        given=AT_CONNECT,
+        words=phrases(
+            """
+            timed out | timed-out | timeout | time out | time-out | etimedout | esockettimedout
+            10060 | errno 110 | errno 60 | (110) | deadline exceeded | did not properly respond
+            did not respond | no response | not responding | doesn't respond | took too long
+            超时 | zeitüberschreitung | délai | tiempo de espera | greeting never received
+            never received | no greeting | no answer
+            """
+        ),
+        example=(
+            "TimeoutError: [WinError 10060] A connection attempt failed because the connected "
+            "party did not properly respond after a period of time"
+        ),
+        source="POSIX ETIMEDOUT; WSAETIMEDOUT 10060; nodemailer ETIMEDOUT",
+    ),
+    Rule(
+        id="network.lost",
+        smtp=DOWN,
+        imap=DOWN,
+        cause="connection_lost",
+        given={"stage": Stage.FETCH},
+        words=phrases(
+            """
+            connectionlost | connection reset | econnreset | connectionreset | reset by peer
+            broken pipe | brokenpipe | epipe | connection aborted | econnaborted
+            connectionaborted | connection closed | connection was closed | connection is closed
+            connection has been closed | connection unexpectedly closed | unexpectedly closed
+            closed unexpectedly | closed the connection | closed by | connection lost
+            lost connection | connection dropped | dropped connection | connection shutdown
+            connection shut down | connection terminated | terminated the connection
+            connection ended | connection not available | connection not open | not connected
+            disconnected | disconnect | forcibly closed | eof | end of file | end of stream
+            end of zlib | unexpected end | premature | socket closed | socket is closed
+            socket hang up | socket error | socketexception | socketerror | socket exception
+            folderclosed | storeclosed | server closing
+            failure when receiving | failed to receive | failure when sending | 10053 | 10054
+            errno 104 | errno 32 | errno 54 | 强迫关闭 | lost folder connection | autologout
+            autologged | logged out | idle for too long | inactivity | session expired
+            session timed | server shutting down | shutting down | going down
+            server is shutting | please reconnect | read error | write error | not-connected
+            noconnection | no connection | broken connection | incomplete read | incompleteread
+            0 bytes read | zero bytes | unexpected server disconnect | lost the connection
+            connection … broken | transport … closed | channel closed | stream closed
+            remote end | connection expired | can't read | unable to read | unable to read data
+            ssl connection has been closed
+            connection abort | stream was destroyed | err_stream
+            closing connection 0
+            command: … => system error
+            """
+        ),
+        example="ConnectionResetError: [Errno 104] Connection reset by peer",
+        source="POSIX ECONNRESET, EPIPE; Java, Node, .NET, Go, imaplib, smtplib",
+    ),
+    Rule(
+        id="network.server-said-later",
+        smtp=DOWN,
+        imap=DOWN,
+        cause="server_later",
+        stages=frozenset({Stage.CONNECT, Stage.GREETING, Stage.EHLO, Stage.STARTTLS, Stage.CAPABILITY}),
+        words=phrases(
+            """
+            try again later | temporarily | temporary | too busy | server busy | is busy
+            overload | not available | unavailable | maintenance | try later | service not ready
+            no server available | retry later | too many | load average
+            internal server error | internal error | server error | negative welcome
+            """
+        ),
+        unless=phrases("no smtp service"),
+        example="421 4.7.0 Try again later, closing connection.",
+        given={"stage": Stage.GREETING},
+        source="RFC 5321 section 3.8 (421); RFC 9051 section 7.1.5 (BYE)",
+    ),
+    Rule(
+        id="network.unspecific",
+        smtp=DOWN,
+        imap=DOWN,
+        cause="connection_failed",
+        given=AT_CONNECT,
+        words=phrases(
+            """
+            could not connect | couldn't connect | can't connect | cannot connect
+            unable to connect | failed to connect | connection failed
+            connection attempt failed | connect error | connection error | connect failed
+            connection could not be established | could not open connection
+            can't open connection | failed to open | could not establish | unable to establish
+            cannot establish | failed to establish | esocket | econnection | connectionerror
+            connectexception | mailconnectexception | connect() failed | not reach | 无法连接 | 连接失败
+            error connecting | connecting to | connection problem
+            """
+        ),
+        unless=phrases("connection setup failed"),
+        example="SMTP Error: Could not connect to SMTP host.",
+        source="PHPMailer, Java Mail, nodemailer without the cause",
+    ),
 )

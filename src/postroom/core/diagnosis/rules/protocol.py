@@ -3,27 +3,205 @@
 from __future__ import annotations
 
 from postroom.core.diagnosis.evidence import Stage
+from postroom.core.diagnosis.phrase import phrases
 from postroom.core.diagnosis.rule import FOLDER, Rule
 from postroom.core.diagnosis.verdict import Action
 
 PROTOCOL = "protocol_error"
-AFTER = FOLDER | {Stage.CAPABILITY, Stage.AUTH, Stage.LOGOUT, Stage.GREETING}
+AFTER = FOLDER | {Stage.CAPABILITY, Stage.AUTH, Stage.LOGOUT}
 AT_FETCH = {"stage": Stage.FETCH}
 
 RULES = (
-    Rule(id="protocol.ours", smtp="unknown", imap=PROTOCOL, action=Action.RETRY, cause="protocol", words=("protocolerror:",), example="ProtocolError: a literal without its length", given=AT_FETCH, source="our own parser; RFC 9051 section 9"),
-    Rule(id="protocol.corrupt", imap=PROTOCOL, action=Action.FIX_SETTINGS, cause="server_repair", stages=AFTER, words=("[corruption]", "corrupted", "corrupt", "mailbox has an invalid format", "invalid format"), unless=("frame",), example="NO [CORRUPTION] Cannot open mailbox", given={"stage": Stage.SELECT}, source="RFC 5530 CORRUPTION; Cyrus"),
-    Rule(id="protocol.server-bug", imap=PROTOCOL, action=Action.RETRY, cause="server_bug", stages=FOLDER | {Stage.CAPABILITY, Stage.LOGOUT},
-         words=("internal error", "serverbug", "server bug", "refer to server log", "internal server error", "unexpected error", "unknown error", "system i/o error", "i/o error", "dovecot.index", "transaction log", "input/output error", "fatal error"), unless=("fatal error: uncaught", "connection"),
-         example="NO [SERVERBUG] Internal error occurred. Refer to server log for more information. [2022-07-07 18:46:51] (0.001 + 0.000 secs).", given={"stage": Stage.SELECT}, source="RFC 5530 SERVERBUG; Dovecot; Cyrus IMAP_IOERROR"),
-    Rule(id="protocol.unavailable", imap="account_unreachable", action=Action.RETRY, cause="backend_down", stages=FOLDER | {Stage.CAPABILITY},
-         words=("[unavailable]", "tempfail", "temporary failure", "temporary error", "temporary system", "temporary problem", "temporarily unavailable", "temporarily", "try again later", "please try again", "server error while", "unable to access your mailbox", "not connected", "server unavailable", "backend", "mailbox is currently unavailable", "server(s) unavailable", "service temporarily", "service unavailable", "system busy", "not available", "overloaded", "mailbox is being moved", "being moved", "in transit", "maintenance"),
-         example="NO [UNAVAILABLE] UID FETCH Server error while fetching messages", given=AT_FETCH, source="RFC 5530 UNAVAILABLE; Yahoo; Cyrus IMAP_SERVER_UNAVAILABLE; Exchange"),
-    Rule(id="protocol.message-refused", imap=PROTOCOL, action=Action.FAIL_MESSAGE, cause="append_refused", stages=frozenset({Stage.APPEND}), words=("nul character", "bare newline", "bare lf", "command line limit", "message contains", "invalid header", "header", "message too", "too large", "too big", "too long", "maximum message size", "message size", "invalid message", "parse message", "literal", "8-bit", "blank line", "date", "flag", "[toobig]", "[limit]"), example="NO Message contains NUL characters", given={"stage": Stage.APPEND}, source="Cyrus IMAP_MESSAGE_CONTAINSNULL and others; RFC 7889; Exchange"),
-    Rule(id="protocol.refused", imap=PROTOCOL, action=Action.FIX_SETTINGS, cause="protocol", stages=AFTER,
-         words=("invalid command", "invalid imap command", "too many invalid imap commands", "unknown command", "command unknown", "unrecognized command", "unrecognised command", "command not valid", "not valid in this state", "command not allowed", "not allowed in this state", "not allowed now", "bad command", "command error", "syntax error", "parse error", "could not parse", "unable to parse", "couldn't parse", "command line", "line too long", "command is not valid", "unexpected response", "bad response", "unexpected token", "unexpected extra arguments", "missing required argument", "missing argument", "extra arguments",
-                "invalid argument", "invalid arguments", "invalid sasl argument", "invalid sequence", "invalid uid", "invalid messageset", "invalid message set", "message set", "sequence", "invalid literal", "invalid tag", "illegal state", "wrong state", "wrong argument", "protocol error", "protocol violation", "clientbug", "[parse]", "unsupported command", "command not supported", "not implemented", "not recognized", "unexpected data", "badcharset", "invalid characters", "invalid search", "invalid base64", "authenticate aborted", "authentication aborted", "unknown-cte", "bad literal", "error in imap command",
-                "error in imap", "unexpected character", "parsing", "parser", "malformed", "invalid data", "invalid response", "unexpected continuation", "parseexception", "protocolexception", "unexpected end of", "could not read", "expected", "imap4rev1 … required", "unsupported", "unknown namespace", "message number", "invalid message number", "no matching messages", "some of the requested messages", "expungeissued", "some messages"),
-         unless=("connection", "zlib", "authentication failed", "invalid credentials", "login failed", "timed out", "timeout", "authenticationfailed", "eof", "connectresponse", "password", "session expired", "unexpectedly", "socket"),
-         example="BAD Command is not valid in this state.", given={"stage": Stage.SELECT}, source="RFC 9051 section 7.1.3; James; Dovecot; Exchange; Yahoo CLIENTBUG"),
+    Rule(
+        id="protocol.ours",
+        smtp="unknown",
+        imap=PROTOCOL,
+        action=Action.RETRY,
+        cause="protocol",
+        words=phrases("protocolerror:"),
+        example="ProtocolError: a literal without its length",
+        given=AT_FETCH,
+        source="our own parser; RFC 9051 section 9",
+    ),
+    Rule(
+        id="protocol.corrupt",
+        imap=PROTOCOL,
+        action=Action.FIX_SETTINGS,
+        cause="server_repair",
+        stages=AFTER,
+        words=phrases(
+            """
+            corrupted | corrupt | mailbox has an invalid format | invalid format
+            uidcorruption | corruptiondetected
+            """
+        ),
+        unless=phrases("frame"),
+        example="NO Mailbox is corrupt",
+        given={"stage": Stage.SELECT},
+        source="Cyrus IMAP_MAILBOX_BADFORMAT",
+    ),
+    Rule(
+        id="protocol.server-bug",
+        imap=PROTOCOL,
+        action=Action.RETRY,
+        cause="server_bug",
+        stages=FOLDER | {Stage.CAPABILITY, Stage.LOGOUT},
+        words=phrases(
+            """
+            internal error | server bug | refer to server log
+            internal server error | unexpected error | unknown error | system i/o error
+            i/o error | dovecot.index | transaction log | input/output error | fatal error
+            operating system error | system error | io failure | taking too long | processing failed
+            """
+        ),
+        unless=phrases("fatal error: uncaught | connection | imaplib"),
+        example=(
+            "NO [SERVERBUG] Internal error occurred. Refer to server log for more information. "
+            "[2022-07-07 18:46:51] (0.001 + 0.000 secs)."
+        ),
+        given={"stage": Stage.SELECT},
+        source="RFC 5530 SERVERBUG; Dovecot; Cyrus IMAP_IOERROR",
+    ),
+    Rule(
+        id="protocol.unavailable",
+        imap="account_unreachable",
+        action=Action.RETRY,
+        cause="backend_down",
+        stages=FOLDER | {Stage.CAPABILITY},
+        words=phrases(
+            """
+            temporary failure | temporary error | temporary system
+            temporary problem | temporarily unavailable | temporarily | try again later
+            please try again | server error while | unable to access your mailbox
+            not connected | server unavailable | backend | mailbox is currently unavailable
+            server(s) unavailable | service temporarily | service unavailable | system busy
+            not available | overloaded | mailbox is being moved | being moved | in transit
+            maintenance
+            denied the operation | retry operation
+            """
+        ),
+        example="NO UID FETCH Server error while fetching messages",
+        given=AT_FETCH,
+        source="RFC 5530 UNAVAILABLE; Yahoo; Cyrus IMAP_SERVER_UNAVAILABLE; Exchange",
+    ),
+    Rule(
+        id="protocol.message-refused",
+        imap=PROTOCOL,
+        action=Action.FAIL_MESSAGE,
+        cause="append_refused",
+        stages=frozenset({Stage.APPEND}),
+        words=phrases(
+            """
+            nul character | bare newline | bare lf | command line limit | message contains
+            invalid header | header | message too | too large | too big | too long
+            maximum message size | message size | invalid message | parse message | literal
+            8-bit | blank line | date | flag
+            too many identical | separator | zero-length | non-ascii
+            """
+        ),
+        example="NO Message contains NUL characters",
+        given={"stage": Stage.APPEND},
+        source="Cyrus IMAP_MESSAGE_CONTAINSNULL and others; RFC 7889; Exchange",
+    ),
+    Rule(
+        id="protocol.microsoft-10",
+        imap=PROTOCOL,
+        action=Action.RETRY,
+        cause="server_bug",
+        stages=AFTER,
+        words=phrases("command error. 1"),
+        example="BAD Command Error. 10",
+        given={"provider": "microsoft365"},
+        source="Exchange Online when its back end fails",
+    ),
+    Rule(
+        id="protocol.aborted",
+        imap=PROTOCOL,
+        action=Action.RETRY,
+        cause="protocol",
+        stages=frozenset({Stage.AUTH}),
+        words=phrases(
+            """
+            authentication aborted
+            cancelled authentication | canceled authentication | authentication cancelled | authentication canceled
+            """
+        ),
+        example="NO Authentication aborted",
+        source="Dovecot: the client broke the dialogue off",
+    ),
+    Rule(
+        id="protocol.greeting",
+        imap=PROTOCOL,
+        cause="protocol",
+        stages=frozenset({Stage.GREETING}),
+        words=phrases("invalid greeting"),
+        example="Invalid greeting: * OK [CAPABILITY IMAP4rev1] Dovecot ready.",
+        given={"stage": Stage.GREETING},
+        source="clients that do not know what a good server said",
+    ),
+    Rule(
+        id="protocol.malformed",
+        imap=PROTOCOL,
+        cause="protocol",
+        stages=AFTER,
+        words=phrases("malformedmessage | malformed message | malformed response"),
+        example="authentication failed mechanism=Plain err=Stream(State(Flow(MalformedMessage)))",
+        source="Rust imap-codec and others that could not read the answer",
+    ),
+    Rule(
+        id="protocol.refused",
+        imap=PROTOCOL,
+        action=Action.FIX_SETTINGS,
+        cause="protocol",
+        stages=AFTER,
+        words=phrases(
+            """
+            invalid command | invalid imap command | too many invalid imap commands
+            unknown command | command unknown | unrecognized command | unrecognised command
+            command not valid | not valid in this state | command not allowed
+            not allowed in this state | not allowed now | bad command | command error
+            syntax error | parse error | could not parse | unable to parse | couldn't parse
+            command line | line too long | command is not valid | unexpected response
+            bad response | unexpected token | unexpected extra arguments
+            missing required argument | missing argument | extra arguments | invalid argument
+            invalid arguments | invalid sasl argument | invalid sequence | invalid uid
+            invalid messageset | invalid message set | message set | sequence | invalid literal
+            invalid tag | illegal state | wrong state | wrong argument | protocol error
+            protocol violation | unsupported command
+            command not supported | not implemented | not recognized | unexpected data
+            invalid characters | invalid search | invalid base64
+            authenticate aborted | bad literal
+            error in imap command | error in imap | unexpected character
+            malformed | invalid data | invalid response | unexpected continuation
+            parseexception | protocolexception | unexpected end of | could not read
+            imap4rev1 … required | unsupported | unknown namespace | message number
+            invalid message number | no matching messages | some of the requested messages
+            some messages
+            cannot be parsed | command tag | malformedmessage | invalid greeting | unexpected end of command
+            too many invalid commands
+            illegal argument | illegal tag | illegal in state | bad protocol
+            disabled by configuration | no longer exists
+            """
+        ),
+        unless=phrases(
+            """
+            connection | zlib | authentication failed | invalid credentials | login failed
+            timed out | timeout | authenticationfailed | eof | connectresponse | password
+            session expired | unexpectedly | socket
+            """
+        ),
+        example="BAD Command is not valid in this state.",
+        given={"stage": Stage.SELECT},
+        source="RFC 9051 section 7.1.3; James; Dovecot; Exchange; Yahoo CLIENTBUG",
+    ),
+    Rule(
+        id="protocol.no-sign-in-tried",
+        imap="unknown",
+        action=Action.FIX_SETTINGS,
+        cause="nothing_said",
+        stages=frozenset({Stage.AUTH, Stage.TLS, Stage.CONNECT}),
+        words=phrases("no auth attempts"),
+        example="Disconnected (no auth attempts in 0 secs): user=<>,",
+        source="Dovecot's log: the client left before signing in, often over the certificate",
+    ),
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from postroom.core.diagnosis.evidence import Stage, TlsFacts
+from postroom.core.diagnosis.phrase import phrases
 from postroom.core.diagnosis.rule import Rule
 from postroom.core.diagnosis.verdict import Action
 
@@ -16,129 +17,345 @@ def _seen(fault: str) -> dict[str, object]:
 
 
 RULES = (
-    Rule(id="tls.seen.expired", smtp=TLS, imap=TLS, cause="certificate_expired", tls=("expired",), given=_seen("expired"), source="our own handshake; RFC 5280 4.1.2.5"),
-    Rule(id="tls.seen.not-yet-valid", smtp=TLS, imap=TLS, cause="certificate_not_yet_valid", tls=("not_yet_valid",), given=_seen("not_yet_valid"), source="our own handshake; RFC 5280 4.1.2.5"),
-    Rule(id="tls.seen.wrong-host", smtp=TLS, imap=TLS, cause="certificate_wrong_host", tls=("wrong_host",), given=_seen("wrong_host"), source="our own handshake; RFC 9525"),
-    Rule(id="tls.seen.self-signed", smtp=TLS, imap=TLS, cause="certificate_self_signed", tls=("self_signed",), given=_seen("self_signed"), source="our own handshake"),
-    Rule(id="tls.seen.unknown-ca", smtp=TLS, imap=TLS, cause="certificate_unknown_ca", tls=("unknown_ca",), given=_seen("unknown_ca"), source="our own handshake; RFC 8446 6.2"),
-    Rule(id="tls.seen.plain-port", smtp=TLS, imap=TLS, cause="tls_plain_port", tls=("plain_port",), given=_seen("plain_port"), source="our own handshake; RFC 8314 3"),
-    Rule(id="tls.seen.protocol", smtp=TLS, imap=TLS, cause="tls_version", tls=("protocol",), given=_seen("protocol"), source="our own handshake; RFC 8996"),
-    Rule(id="tls.seen.other", smtp=TLS, imap=TLS, cause="tls_failed", tls=("other",), given=_seen("other"), source="our own handshake"),
     Rule(
-        id="tls.words.catch-all", smtp=TLS, imap=TLS, cause="tls_failed", given=ON_TLS,
-        words=("error occurred while attempting to establish an ssl or tls connection", "could not be validated for the following reasons"),
-        unless=("host name did not match", "does not match", "self-signed certificate.", "plain-text", "does not support ssl", "revocation"),
-        example="An error occurred while attempting to establish an SSL or TLS connection.\nThis usually means that the SSL certificate presented by the server is not trusted by the system for one or more of the following reasons: 1. The server is using a self-signed certificate",
+        id="tls.seen.expired",
+        smtp=TLS,
+        imap=TLS,
+        cause="certificate_expired",
+        tls=("expired",),
+        given=_seen("expired"),
+        source="our own handshake; RFC 5280 4.1.2.5",
+    ),
+    Rule(
+        id="tls.seen.not-yet-valid",
+        smtp=TLS,
+        imap=TLS,
+        cause="certificate_not_yet_valid",
+        tls=("not_yet_valid",),
+        given=_seen("not_yet_valid"),
+        source="our own handshake; RFC 5280 4.1.2.5",
+    ),
+    Rule(
+        id="tls.seen.wrong-host",
+        smtp=TLS,
+        imap=TLS,
+        cause="certificate_wrong_host",
+        tls=("wrong_host",),
+        given=_seen("wrong_host"),
+        source="our own handshake; RFC 9525",
+    ),
+    Rule(
+        id="tls.seen.self-signed",
+        smtp=TLS,
+        imap=TLS,
+        cause="certificate_self_signed",
+        tls=("self_signed",),
+        given=_seen("self_signed"),
+        source="our own handshake",
+    ),
+    Rule(
+        id="tls.seen.unknown-ca",
+        smtp=TLS,
+        imap=TLS,
+        cause="certificate_unknown_ca",
+        tls=("unknown_ca",),
+        given=_seen("unknown_ca"),
+        source="our own handshake; RFC 8446 6.2",
+    ),
+    Rule(
+        id="tls.seen.plain-port",
+        smtp=TLS,
+        imap=TLS,
+        cause="tls_plain_port",
+        tls=("plain_port",),
+        given=_seen("plain_port"),
+        source="our own handshake; RFC 8314 3",
+    ),
+    Rule(
+        id="tls.seen.protocol",
+        smtp=TLS,
+        imap=TLS,
+        cause="tls_version",
+        tls=("protocol",),
+        given=_seen("protocol"),
+        source="our own handshake; RFC 8996",
+    ),
+    Rule(
+        id="tls.seen.other",
+        smtp=TLS,
+        imap=TLS,
+        cause="tls_failed",
+        tls=("other",),
+        given=_seen("other"),
+        source="our own handshake",
+    ),
+    Rule(
+        id="tls.words.catch-all",
+        smtp=TLS,
+        imap=TLS,
+        cause="tls_failed",
+        given=ON_TLS,
+        words=phrases(
+            """
+            error occurred while attempting to establish an ssl or tls connection
+            could not be validated for the following reasons
+            """
+        ),
+        unless=phrases(
+            """
+            host name did not match | does not match | self-signed certificate. | plain-text
+            does not support ssl | revocation
+            """
+        ),
+        example=(
+            "An error occurred while attempting to establish an SSL or TLS connection.\nThis "
+            "usually means that the SSL certificate presented by the server is not trusted by the "
+            "system for one or more of the following reasons: 1. The server is using a self-signed "
+            "certificate"
+        ),
         source="MailKit SslHandshakeException; it lists every reason it knows",
     ),
     Rule(
-        id="tls.words.revocation-offline", smtp=TLS, imap=TLS, action=Action.RETRY, cause="tls_revocation", given=ON_TLS,
-        words=("revocation server was offline", "unable to check revocation", "crl_err_offline", "crypt_e_revocation_offline", "crypt_e_no_revocation_check"),
-        example="The revocation function was unable to check revocation because the revocation server was offline.",
+        id="tls.words.revocation-offline",
+        smtp=TLS,
+        imap=TLS,
+        action=Action.RETRY,
+        cause="tls_revocation",
+        given=ON_TLS,
+        words=phrases(
+            """
+            revocation server was offline | unable to check revocation | crl_err_offline
+            crypt_e_revocation_offline | crypt_e_no_revocation_check
+            """
+        ),
+        example=("The revocation function was unable to check revocation because the revocation server was offline."),
         source="Windows SChannel; MailKit",
     ),
     Rule(
-        id="tls.words.expired", smtp=TLS, imap=TLS, cause="certificate_expired", given=ON_TLS,
-        words=(
-            "certificate has expired", "certificate expired", "certificate_expired", "cert_has_expired", "certificate is expired",
-            "certificateexpired", "expired certificate", "certificate has been expired", "certificate has expired or is not yet valid",
-            "certexpired", "certificate: expired", "certificate … has expired", "notafter:",
+        id="tls.words.expired",
+        smtp=TLS,
+        imap=TLS,
+        cause="certificate_expired",
+        given=ON_TLS,
+        words=phrases(
+            """
+            certificate has expired | certificate expired | certificate_expired
+            cert_has_expired | certificate is expired | certificateexpired | expired certificate
+            certificate has been expired | certificate has expired or is not yet valid
+            certexpired | certificate: expired | certificate … has expired | notafter:
+            """
         ),
-        example="ssl.SSLCertVerificationError: [SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed: certificate has expired (_ssl.c:1129)",
+        example=(
+            "ssl.SSLCertVerificationError: [SSL: CERTIFICATE_VERIFY_FAILED] certificate verify "
+            "failed: certificate has expired (_ssl.c:1129)"
+        ),
         source="OpenSSL X509_V_ERR_CERT_HAS_EXPIRED; Node, Go, Java, rustls words for it",
     ),
     Rule(
-        id="tls.words.not-yet-valid", smtp=TLS, imap=TLS, cause="certificate_not_yet_valid", given=ON_TLS,
-        words=("certificate is not yet valid", "cert_not_yet_valid", "certificatenotyetvalid", "notvalidyet", "notbefore:"),
-        example="[SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed: certificate is not yet valid (_ssl.c:1129)",
+        id="tls.words.not-yet-valid",
+        smtp=TLS,
+        imap=TLS,
+        cause="certificate_not_yet_valid",
+        given=ON_TLS,
+        words=phrases(
+            """
+            certificate is not yet valid | cert_not_yet_valid | certificatenotyetvalid
+            notvalidyet | notbefore:
+            """
+        ),
+        example=(
+            "[SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed: certificate is not yet valid (_ssl.c:1129)"
+        ),
         source="OpenSSL X509_V_ERR_CERT_NOT_YET_VALID",
     ),
     Rule(
-        id="tls.words.wrong-host", smtp=TLS, imap=TLS, cause="certificate_wrong_host", given=ON_TLS,
-        words=(
-            "hostname mismatch", "host name mismatch", "name mismatch", "hostname/ip doesn't match", "hostname/ip does not match",
-            "does not match certificate", "doesn't match certificate", "err_tls_cert_altname_invalid", "altnames", "certificate is valid for",
-            "certificate is not valid for", "not valid for any names", "notvalidforname", "no subject alternative", "no alternative certificate subject name",
-            "does not match target host", "host name did not match", "hostname did not match", "hostname doesn't match", "hostname does not match",
-            "ip address mismatch", "certificate subject name", "no name matching", "remotecertificatenamemismatch", "certificate … does not match",
-            "certificate … doesn't match", "common name … match", "peer certificate cn", "can't match hostname", "bad certificate domain",
-            "ssl_error_bad_cert_domain", "sni … certificate",
+        id="tls.words.wrong-host",
+        smtp=TLS,
+        imap=TLS,
+        cause="certificate_wrong_host",
+        given=ON_TLS,
+        words=phrases(
+            """
+            hostname mismatch | host name mismatch | name mismatch | hostname/ip doesn't match
+            hostname/ip does not match | does not match certificate | doesn't match certificate
+            err_tls_cert_altname_invalid | altnames | certificate is valid for
+            certificate is not valid for | not valid for any names | notvalidforname
+            no subject alternative | no alternative certificate subject name
+            does not match target host | host name did not match | hostname did not match
+            hostname doesn't match | hostname does not match | ip address mismatch
+            certificate subject name | no name matching | remotecertificatenamemismatch
+            certificate … does not match | certificate … doesn't match | common name … match
+            peer certificate cn | can't match hostname | bad certificate domain
+            ssl_error_bad_cert_domain | sni … certificate
+            """
         ),
         example="Hostname/IP does not match certificate's altnames: IP: 172.22.0.1",
         source="Node tls, Go x509.HostnameError, Java, MailKit, rustls, Python ssl",
     ),
     Rule(
-        id="tls.words.self-signed", smtp=TLS, imap=TLS, cause="certificate_self_signed", given=ON_TLS,
-        words=("self signed certificate", "self-signed certificate", "self_signed_cert", "selfsigned", "self signed cert", "self-signed cert", "zertifikat … selbst signiert"),
-        unless=("may be self-signed",),
+        id="tls.words.self-signed",
+        smtp=TLS,
+        imap=TLS,
+        cause="certificate_self_signed",
+        given=ON_TLS,
+        words=phrases(
+            """
+            self signed certificate | self-signed certificate | self_signed_cert | selfsigned
+            self signed cert | self-signed cert | zertifikat … selbst signiert
+            """
+        ),
+        unless=phrases("may be self-signed"),
         example="{ [Error: self signed certificate] code: 'DEPTH_ZERO_SELF_SIGNED_CERT' }",
         source="OpenSSL X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT; OpenSSL 3 spells it with a hyphen",
     ),
     Rule(
-        id="tls.words.unknown-ca", smtp=TLS, imap=TLS, cause="certificate_unknown_ca", given=ON_TLS,
-        words=(
-            "unable to get local issuer", "unable to get issuer", "unable_to_get_issuer_cert", "unable to verify the first certificate", "unable_to_verify_leaf_signature",
-            "pkix path", "certification path", "unknown authority", "unknown ca", "unknown_ca", "unknownissuer", "known issuer", "untrusted root", "untrusted_root",
-            "certificate is not trusted", "certificate not trusted", "certificate is untrusted", "untrusted certificate", "not trusted by", "not_trusted", "unknown issuer",
-            "trust anchor", "remotecertificatechainerrors", "partialchain", "certificate chain …", "remote certificate is invalid", "remote certificate was rejected",
-            "sec_error_unknown_issuer", "certificate authority …", "invalid ca certificate", "no trusted certificate", "trustanchors parameter must be non-empty",
+        id="tls.words.unknown-ca",
+        smtp=TLS,
+        imap=TLS,
+        cause="certificate_unknown_ca",
+        given=ON_TLS,
+        words=phrases(
+            """
+            unable to get local issuer | unable to get issuer | unable_to_get_issuer_cert
+            unable to verify the first certificate | unable_to_verify_leaf_signature | pkix path
+            certification path | unknown authority | unknown ca | unknown_ca | unknownissuer
+            known issuer | untrusted root | untrusted_root | certificate is not trusted
+            certificate not trusted | certificate is untrusted | untrusted certificate
+            not trusted by | not_trusted | unknown issuer | trust anchor
+            remotecertificatechainerrors | partialchain | certificate chain
+            remote certificate is invalid | remote certificate was rejected
+            sec_error_unknown_issuer | certificate authority | invalid ca certificate
+            no trusted certificate | trustanchors parameter must be non-empty
+            """
         ),
-        example="javax.net.ssl.SSLHandshakeException: PKIX path building failed: sun.security.provider.certpath.SunCertPathBuilderException: unable to find valid certification path to requested target",
+        example=(
+            "javax.net.ssl.SSLHandshakeException: PKIX path building failed: "
+            "sun.security.provider.certpath.SunCertPathBuilderException: unable to find valid "
+            "certification path to requested target"
+        ),
         source="OpenSSL X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY; Java PKIX; Go; GnuTLS; .NET",
     ),
     Rule(
-        id="tls.words.plain-port", smtp=TLS, imap=TLS, cause="tls_plain_port", given=ON_TLS,
-        words=(
-            "wrong version number", "wrong_version_number", "plaintext connection?", "first record does not look like a tls handshake", "unknown protocol",
-            "unknown_protocol", "plain-text", "not_ssl_record", "not an ssl/tls record", "http request", "tls_get_more_records:packet length", "packet length too long",
-            "packet_length_too_long", "record overflow", "record_overflow", "unexpected tls packet", "unexpected_tls_packet", "invalidcontenttype", "corrupt message", "invalidmessage",
-            "received a corrupted frame", "frame size … corrupted frame", "cannot determine the frame size", "unsupported record version", "record layer version",
+        id="tls.words.plain-port",
+        smtp=TLS,
+        imap=TLS,
+        cause="tls_plain_port",
+        given=ON_TLS,
+        words=phrases(
+            """
+            wrong version number | wrong_version_number | plaintext connection?
+            first record does not look like a tls handshake | unknown protocol
+            unknown_protocol | plain-text | not_ssl_record | not an ssl/tls record
+            tls_get_more_records:packet length | packet length too long
+            packet_length_too_long | record overflow | record_overflow | unexpected tls packet
+            unexpected_tls_packet | invalidcontenttype | corrupt message | invalidmessage
+            received a corrupted frame | frame size … corrupted frame
+            cannot determine the frame size | unsupported record version | record layer version
+            ssl routines … http request
+            """
         ),
-        unless=("plain-text auth", "plain-text password"),
-        example="Error: write EPROTO 140735:error:1408F10B:SSL routines:ssl3_get_record:wrong version number:../deps/openssl/openssl/ssl/record/ssl3_record.c:332:",
+        unless=phrases("plain-text auth | plain-text password"),
+        example=(
+            "Error: write EPROTO 140735:error:1408F10B:SSL routines:ssl3_get_record:wrong version "
+            "number:../deps/openssl/openssl/ssl/record/ssl3_record.c:332:"
+        ),
         source="OpenSSL, GnuTLS, Java, Go, rustls, .NET when a server answers in clear text",
     ),
     Rule(
-        id="tls.words.version", smtp=TLS, imap=TLS, cause="tls_version",
-        words=(
-            "unsupported protocol", "unsupported_protocol", "protocol version", "protocol_version", "no protocols available", "no_protocols_available", "no shared cipher",
-            "no_shared_cipher", "no cipher", "no_ciphers", "cipher … mismatch", "cipher suite", "common cipher", "handshake failure", "handshake_failure", "dh key too small", "dh_key_too_small",
-            "ee key too small", "ca md too weak", "unsafe legacy", "unsafe_legacy", "tls 1.0 …", "tls 1.1 …", "tls1.0 …", "tlsv1.0 …", "tls version", "tlsversion", "legacy_renegotiation",
-            "do not possess a common algorithm", "client and server cannot communicate", "no appropriate protocol", "version too low", "tlsv1 alert", "tlsv1_alert", "sslv3 alert",
-            "sslv3_alert", "internal_error_alert", "inappropriate fallback", "client certificate", "bad signature", "decrypt error", "decryption failed", "bad record mac", "4.7.66", "5.7.66", "5.7.67",
+        id="tls.words.version",
+        smtp=TLS,
+        imap=TLS,
+        cause="tls_version",
+        words=phrases(
+            """
+            unsupported protocol | unsupported_protocol | protocol version | protocol_version
+            no protocols available | no_protocols_available | no shared cipher
+            no_shared_cipher | no cipher | no_ciphers | cipher … mismatch | cipher suite
+            common cipher | handshake failure | handshake_failure | dh key too small
+            dh_key_too_small | ee key too small | ca md too weak | unsafe legacy | unsafe_legacy
+            tls 1.0 | tls 1.1 | tls1.0 | tlsv1.0 | tls version | tlsversion
+            legacy_renegotiation | do not possess a common algorithm
+            client and server cannot communicate | no appropriate protocol | version too low
+            tlsv1 alert | tlsv1_alert | sslv3 alert | sslv3_alert | internal_error_alert
+            inappropriate fallback | client certificate
+            decryption failed | bad record mac | 4.7.66 | 5.7.66 | 5.7.67
+            """
         ),
-        unless=("certificate unknown", "hello (1)", "logindisabled"),
-        example="421 4.7.66 TLS 1.0 and 1.1 are not supported. Please upgrade/update your client to support TLS 1.2. Visit https://aka.ms/smtp_auth_tls.",
+        unless=phrases("certificate unknown | hello (1) | logindisabled"),
+        example=(
+            "421 4.7.66 TLS 1.0 and 1.1 are not supported. Please upgrade/update your client to "
+            "support TLS 1.2. Visit https://aka.ms/smtp_auth_tls."
+        ),
         source="OpenSSL alerts; RFC 8996; learn.microsoft.com: opt in to the endpoint for legacy TLS clients",
     ),
     Rule(
-        id="tls.words.verify-failed", smtp=TLS, imap=TLS, cause="tls_certificate", given=ON_TLS,
-        words=(
-            "certificate verify failed", "certificate_verify_failed", "certificate verification fail", "certificate verification error", "cert verify failed", "peer certificate", "invalid certificate",
-            "invalid peer certificate", "certificateexception", "certpathvalidator", "could not verify", "certificate is invalid", "certificate unknown", "certificate_unknown", "bad certificate",
-            "bad_certificate", "certificate error", "x509:", "ssl certificate problem", "server certificate", "certificate has been revoked", "certificate revoked", "certificate check failed",
-            "certificate validation", "certificate was not", "certificat …", "certificado …", "zertifikat", "证书", "сертификат", "signature failure", "problem with … certificate", "verify error",
-            "certificatenotverified", "not verified", "remote certificate",
+        id="tls.words.verify-failed",
+        smtp=TLS,
+        imap=TLS,
+        cause="tls_certificate",
+        given=ON_TLS,
+        words=phrases(
+            """
+            certificate verify failed | certificate_verify_failed
+            certificate verification fail | certificate verification error | cert verify failed
+            peer certificate | invalid certificate | invalid peer certificate
+            certificateexception | certpathvalidator | certificate is invalid
+            certificate unknown | certificate_unknown | bad certificate | bad_certificate
+            certificate error | x509: | ssl certificate problem | server certificate
+            certificate has been revoked | certificate revoked | certificate check failed
+            certificate validation | certificate was not | certificat | certificado | zertifikat
+            证书 | сертификат | problem with … certificate | verify error
+            certificatenotverified | remote certificate
+            """
         ),
-        unless=("using certificate credentials", "sender address", "client has been revoked"),
+        unless=phrases("using certificate credentials | sender address | client has been revoked"),
         example="[SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed (_ssl.c:877)",
         source="OpenSSL, PHP, Ruby, Perl when they give no closer reason",
     ),
     Rule(
-        id="tls.words.handshake", smtp=TLS, imap=TLS, cause="tls_failed", given=ON_TLS,
-        words=(
-            "tls handshake", "ssl handshake", "sslhandshake", "handshake fail", "handshake error", "handshake_", "handshakeexception", "tls negotiation", "ssl negotiation", "tls connect", "ssl connect", "ssl_connect",
-            "could not convert socket to tls", "can't convert socket to tls", "unable to start tls", "failed to start tls", "starttls failed", "starttls handshake", "cannot upgrade connection", "failed to upgrade to tls", "enable crypto", "enabling crypto",
-            "ssl exception", "sslexception", "ssl.sslerror", "sslerror", "ssl error", "tls error", "ssl: ", "ssl routines", "gnutls", "schannel", "tls alert", "fatal alert", "ssl_error", "errtls", "err_ssl", "etls",
-            "unsupported or unrecognized ssl", "tls packet", "tls connection was non-properly terminated", "before secure tls connection was established", "tls-negotiation", "starttls error", "tls failed", "ssl failed", "tls setup", "ssl setup", "failed tls",
+        id="tls.words.handshake",
+        smtp=TLS,
+        imap=TLS,
+        cause="tls_failed",
+        given=ON_TLS,
+        words=phrases(
+            """
+            tls not available due to local problem | tls handshake | ssl handshake | sslhandshake
+            handshake fail | handshake error
+            handshake_ | handshakeexception | tls negotiation | ssl negotiation | tls connect
+            ssl connect | ssl_connect | could not convert socket to tls
+            can't convert socket to tls | unable to start tls | failed to start tls
+            starttls failed | starttls handshake | cannot upgrade connection
+            failed to upgrade to tls | enable crypto | enabling crypto | ssl exception
+            sslexception | ssl.sslerror | sslerror | ssl error | tls error | ssl:␣
+            ssl routines | gnutls | schannel | tls alert | fatal alert | ssl_error | errtls
+            err_ssl | etls | unsupported or unrecognized ssl | tls packet
+            tls connection was non-properly terminated
+            before secure tls connection was established | tls-negotiation | starttls error
+            tls failed | ssl failed | tls setup | ssl setup | failed tls
+            """
         ),
-        unless=("hello (1)", "closing connection 0", "must issue", "timed out", "timeout", "econnrefused", "connection refused", "tls not available", "not supported by"),
-        example="ruleset=tls_server, arg1=SOFTWARE, relay=smtp.example.org, reject=403 4.7.0 TLS handshake failed.",
+        unless=phrases(
+            """
+            hello (1) | closing connection 0 | must issue | timed out | timeout | econnrefused
+            connection refused | not supported by
+            """
+        ),
+        example=("ruleset=tls_server, arg1=SOFTWARE, relay=smtp.example.org, reject=403 4.7.0 TLS handshake failed."),
         source="Sendmail, Java, PHP, Node, GnuTLS",
     ),
     Rule(
-        id="tls.words.no-server-name", smtp=TLS, imap=TLS, cause="certificate_wrong_host", given=ON_TLS,
-        words=("no sni provided", "missing sni", "invalid2.invalid", "unrecognized name", "unrecognized_name", "handshake alert: unrecognized"),
+        id="tls.words.no-server-name",
+        smtp=TLS,
+        imap=TLS,
+        cause="certificate_wrong_host",
+        given=ON_TLS,
+        words=phrases(
+            """
+            no sni provided | missing sni | invalid2.invalid | unrecognized name
+            unrecognized_name | handshake alert: unrecognized
+            """
+        ),
         example="depth=0 OU = No SNI provided; please fix your client., CN = invalid2.invalid",
         source="Google's answer to a handshake without server name (RFC 6066 section 3)",
     ),

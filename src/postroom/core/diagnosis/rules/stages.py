@@ -1,0 +1,57 @@
+"""Rows for the place alone: what is left where nothing was said that can be read. They are asked last."""
+
+from __future__ import annotations
+
+from postroom.core.diagnosis.evidence import Stage
+from postroom.core.diagnosis.rule import Rule
+from postroom.core.diagnosis.verdict import Action
+
+RULES = (
+    Rule(
+        id="stage.dns",
+        smtp="server_connection",
+        imap="server_connection",
+        cause="name_unknown",
+        stages=frozenset({Stage.DNS}),
+        given={"stage": Stage.DNS},
+        source="name lookup failed",
+    ),
+    Rule(
+        id="stage.connect",
+        smtp="server_connection",
+        imap="server_connection",
+        cause="connection_failed",
+        stages=frozenset({Stage.CONNECT}),
+        silent=True,
+        given={"stage": Stage.CONNECT},
+        source="the connection was not made",
+    ),
+    Rule(
+        id="stage.greeting",
+        smtp="server_connection",
+        imap="server_connection",
+        cause="connection_lost",
+        stages=frozenset({Stage.GREETING}),
+        silent=True,
+        given={"stage": Stage.GREETING},
+        source="RFC 5321 section 3.1: no greeting came",
+    ),
+    Rule(
+        id="stage.tls",
+        smtp="tls_certificate",
+        imap="tls_certificate",
+        cause="tls_failed",
+        stages=frozenset({Stage.TLS}),
+        given={"stage": Stage.TLS},
+        source="the handshake failed",
+    ),
+    Rule(
+        id="stage.logout",
+        imap="server_connection",
+        action=Action.RETRY,
+        cause="connection_lost",
+        stages=frozenset({Stage.LOGOUT}),
+        given={"stage": Stage.LOGOUT},
+        source="RFC 9051 section 6.1.3",
+    ),
+)
