@@ -49,6 +49,7 @@ class Pipe(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._end(exc)
+        self.transport = None  # asyncio's transports cannot even be aborted any more
         _settle(self._gone, value=True)
 
     def pause_writing(self) -> None:

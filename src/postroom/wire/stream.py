@@ -256,7 +256,7 @@ class Stream:
 
     async def arrival(self, seconds: float) -> bool:
         """Waits until something can be read or the connection has ended; False where neither came in `seconds`."""
-        return bool(self._pipe.buffer) or await self._waited(self._pipe.arrival(seconds))
+        return bool(self._pipe.buffer) or self.closed or await self._waited(self._pipe.arrival(seconds))
 
     async def _more(self, ends: float) -> None:
         if self._pipe.ended or self._aborted:
