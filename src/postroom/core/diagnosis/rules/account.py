@@ -33,6 +33,7 @@ RULES = (
             sign in on the web | login from web | security check | user agreement
             accept … agreement | please login to web
             webalert https
+            with your web browser | through your web browser | in your web browser
             """
         ),
         unless=phrases("insufficient | throttl | messages"),
@@ -228,7 +229,12 @@ RULES = (
             sending suspended | sending paused | sending is paused | sending has been suspended
             """
         ),
-        unless=phrases("spf | tls | recipient"),
+        unless=phrases(
+            """
+            spf | tls | recipient
+            from this address | from that address | from this sender | as this
+            """
+        ),
         example="550 5.1.8 Access denied, bad outbound sender.",
         given={"stage": Stage.SEND},
         source=(
@@ -346,6 +352,7 @@ RULES = (
             connection refused | service unavailable … forbidden | certificate | [errno
             econnre | etimedout | not available for your account | mechanism | password or
             etls
+            web browser
             """
         ),
         example="454 4.7.0 Temporary authentication failure: Connection lost to authentication server",
@@ -370,6 +377,7 @@ RULES = (
             upstream | timeout waiting | auth timeout | authentication timed out | maintenance
             in use | unavailable | overloaded | proxy error | problem with auth
             internal failure | unexpected error | server down
+            being migrated | being moved
             """
         ),
         unless=phrases(

@@ -111,6 +111,7 @@ RULES = (
             is not selectable | isn't selectable | mailbox unavailable | folder unavailable
             unselectable | failed to open folder | failed to open mailbox | unable to select
             failed to select | examine failed | 文件夹
+            selectable mailbox | unknown namespace
             """
         ),
         unless=phrases(

@@ -126,6 +126,7 @@ RULES = (
             connection abort | stream was destroyed | err_stream
             closing connection 0
             command: … => system error
+            bad record mac | decryption failed | decryption_failed | connection was lost | socket close | not connected
             """
         ),
         example="ConnectionResetError: [Errno 104] Connection reset by peer",

@@ -73,7 +73,7 @@ RULES = (
             temporary failure | temporary error | temporary system
             temporary problem | temporarily unavailable | temporarily | try again later
             please try again | server error while | unable to access your mailbox
-            not connected | server unavailable | backend | mailbox is currently unavailable
+            server unavailable | backend | mailbox is currently unavailable
             server(s) unavailable | service temporarily | service unavailable | system busy
             not available | overloaded | mailbox is being moved | being moved | in transit
             maintenance
@@ -174,7 +174,7 @@ RULES = (
             error in imap command | error in imap | unexpected character
             malformed | invalid data | invalid response | unexpected continuation
             parseexception | protocolexception | unexpected end of | could not read
-            imap4rev1 … required | unsupported | unknown namespace | message number
+            imap4rev1 … required | unsupported | message number
             invalid message number | no matching messages | some of the requested messages
             some messages
             cannot be parsed | command tag | malformedmessage | invalid greeting | unexpected end of command

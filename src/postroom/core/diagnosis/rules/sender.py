@@ -42,6 +42,7 @@ RULES = (
             your address | client does not have permissions | invalid sender | 发件人 | not your
             another user | spoof | forged | fake sender | send-as
             conform with authentication | permission to submit
+            sender address rejected: not logged in
             """
         ),
         unless=phrases(

@@ -168,6 +168,7 @@ RULES = (
             mechanism … unsupported | auth mode unsupported | scram not possible
             mechanism too weak | authentication mechanism | no supported sasl | sasl mechanism
             auth mechanism | authentication method | auth=plain | unknown auth | ntlm
+            authenticate plain not | plain not supported | login not supported | cram-md5 not supported
             """
         ),
         unless=phrases(

@@ -110,6 +110,7 @@ RULES = (
             """
             dkim | spf | dmarc | tls | not authenticated mail | relay | disabled
             smtp authentication failed
+            sender address rejected
             """
         ),
         example="530 Authentication required",

@@ -278,7 +278,7 @@ RULES = (
             client and server cannot communicate | no appropriate protocol | version too low
             tlsv1 alert | tlsv1_alert | sslv3 alert | sslv3_alert | internal_error_alert
             inappropriate fallback | client certificate
-            decryption failed | bad record mac | 4.7.66 | 5.7.66 | 5.7.67
+            4.7.66 | 5.7.66 | 5.7.67
             """
         ),
         unless=phrases("certificate unknown | hello (1) | logindisabled"),
@@ -339,6 +339,7 @@ RULES = (
             """
             hello (1) | closing connection 0 | must issue | timed out | timeout | econnrefused
             connection refused | not supported by
+            bad_record_mac | bad record mac
             """
         ),
         example=("ruleset=tls_server, arg1=SOFTWARE, relay=smtp.example.org, reject=403 4.7.0 TLS handshake failed."),
