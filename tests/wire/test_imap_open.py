@@ -383,3 +383,18 @@ async def test_a_step_that_drags_on_with_chatter_is_bounded_too() -> None:
 
     seen = await refused(story, seconds=0.2)
     assert (seen.stage, seen.exception) == (Stage.AUTH, "TimeoutError: no answer for 0.2 seconds")
+
+
+async def test_the_login_mechanism_is_answered_prompt_by_prompt() -> None:
+    async def story(peer: Peer) -> None:
+        await peer.say(b"* OK [CAPABILITY IMAP4rev1 LOGINDISABLED AUTH=LOGIN SASL-IR] ready")
+        tag = await peer.command(b"AUTHENTICATE LOGIN")
+        await peer.say(b"+ VXNlcm5hbWU6")
+        assert b64decode(await peer.line()) == b"anna@example.test"
+        await peer.say(b"+ UGFzc3dvcmQ6")
+        assert b64decode(await peer.line()) == PASSWORD.encode()
+        await peer.say(tag + b" NO [AUTHENTICATIONFAILED] no")
+        await peer.gone()
+
+    seen = await refused(story)
+    assert (seen.mechanism, seen.challenge, seen.response_code) == ("LOGIN", None, "AUTHENTICATIONFAILED")

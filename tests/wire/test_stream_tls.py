@@ -102,7 +102,9 @@ async def test_tls_spoken_to_a_plain_port_is_recognised(said: bytes) -> None:
     async with served(story) as port:
         with pytest.raises(Failure) as caught:
             await Stream.open(account(port, Security.TLS), ANYWHERE)
-    assert caught.value.evidence.tls.fault == "plain_port"
+    facts = caught.value.evidence.tls
+    assert facts.fault == "plain_port"
+    assert facts.detail.endswith(f"in plain text the server says: {said.decode().strip()}")
 
 
 async def test_an_old_tls_version_is_a_fault_of_protocol(certificates: Certificates, tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ import asyncio
 import ssl
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -29,6 +29,9 @@ TRANSCRIPT_LINES: Final = 60
 TRANSCRIPT_WIDTH: Final = 400
 SLOWEST: Final = 1024
 """Bytes a second: a peer that sends slower than this is given up, however steadily it trickles."""
+
+
+Prelude = Callable[["Stream"], Awaitable[None]]
 
 
 def _utc_now() -> datetime:
@@ -158,17 +161,19 @@ class Stream:
                 raise self.silence(self.timeout) from last
             raise self.failure(exception=last) from last
 
-    async def start_tls(self) -> None:
+    async def start_tls(self, prelude: Prelude | None = None) -> None:
         """TLS from here on (RFC 9051 6.2.1, RFC 3207), after the server has agreed to STARTTLS.
 
         Bytes that came behind the server's agreement in plain text are an attack (CVE-2011-0411) and a Failure.
+        `prelude` speaks the protocol on a fresh connection up to that agreement: it is asked for where the certificate
+        was refused and has to be looked at.
         """
         if self._pipe.buffer:
             self.stage = Stage.STARTTLS
             raise self.failure(exception="ProtocolError: the server sent plain text behind its answer to STARTTLS")
-        await self._handshake()
+        await self._handshake(prelude)
 
-    async def _handshake(self) -> None:
+    async def _handshake(self, prelude: Prelude | None = None) -> None:
         async with self.step("tls", Stage.TLS) as report:
             try:
                 context = tls_facts.trusting_context(self.account.ca_certificate)
@@ -179,33 +184,36 @@ class Stream:
                 # A little longer than the step, which ends it with words of its own.
                 session = await encrypt(self._pipe, context, self._host, self.timeout + 5)
             except ssl.SSLError as error:
-                fault = tls_facts.fault_of(error)
-                self.tls = TlsFacts(fault=fault, detail=_words(error))
-                self.tls = await self._refused_certificate(self.tls)
+                self.tls = TlsFacts(fault=tls_facts.fault_of(error), detail=_words(error))
+                self.tls = await self._looked_at(self.tls, prelude)
                 raise self.failure(exception=error) from error
             except OSError as error:
                 raise self.failure(exception=f"ConnectionLost: closed during the TLS handshake ({error})") from error
             self.tls = tls_facts.facts_of_session(session)
             report.detail = tls_facts.describe(self.tls, self.account.endpoint.host)
 
-    async def _refused_certificate(self, bare: TlsFacts) -> TlsFacts:
-        """The facts of a certificate that was refused: one more connection, only to look at it. STARTTLS servers are
-        not asked again, their certificate would need the whole conversation."""
-        if bare.fault in ("plain_port", "protocol") or self.account.endpoint.security is not Security.TLS:
+    async def _looked_at(self, bare: TlsFacts, prelude: Prelude | None) -> TlsFacts:
+        """One more connection, only to see what was refused: the certificate, or the plain text of a plain port. What
+        fails in it changes nothing."""
+        if bare.fault == "protocol":
             return bare
-        pipe = Pipe()
+        look = Stream(self.account, timeout=self.timeout / 4)
         try:
             async with asyncio.timeout(self.timeout / 3):
-                await dial(pipe, self.address, self.account.endpoint.port)
-                session = await encrypt(pipe, tls_facts.looking_context(), self._host, self.timeout)
+                await dial(look._pipe, self.address, self.account.endpoint.port)
+                if bare.fault == "plain_port":
+                    said = (await look.read_line())[:TRANSCRIPT_WIDTH].decode(errors="replace")
+                    return replace(bare, detail=f"{bare.detail}; in plain text the server says: {said}")
+                if prelude is not None:
+                    await prelude(look)
+                session = await encrypt(look._pipe, tls_facts.looking_context(), self._host, self.timeout)
             der = session.getpeercert(binary_form=True)
             seen = tls_facts.facts_of_certificate(der) if der else bare
             return replace(seen, fault=bare.fault, detail=bare.detail, protocol=session.version())
-        except OSError:  # the first refusal is what counts
+        except (OSError, Failure):
             return bare
         finally:
-            if pipe.transport is not None:
-                pipe.transport.abort()
+            look.abort()
 
     # Reading
 

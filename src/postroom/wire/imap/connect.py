@@ -117,9 +117,15 @@ async def _start_tls(dialogue: Dialogue) -> None:
             capabilities = "* CAPABILITY " + " ".join(sorted(dialogue.capabilities))
             raise dialogue.stream.failure(capabilities, exception="NotOffered: STARTTLS")
         await dialogue.must(b"STARTTLS")
-    await dialogue.stream.start_tls()
+    await dialogue.stream.start_tls(_agree_on_tls)
     dialogue.capabilities = frozenset()  # what was said in plain text may have been anybody's (RFC 9051 6.2.1)
     await _capabilities(dialogue)
+
+
+async def _agree_on_tls(stream: Stream) -> None:
+    again = Dialogue(stream)
+    await _greeting(again)
+    await again.must(b"STARTTLS")
 
 
 def _id_fields(client_id: Mapping[str, str]) -> list[bytes]:
