@@ -248,6 +248,17 @@ def test_identifiers_that_no_header_can_hold_are_left_out():
     assert (parsed.in_reply_to, parsed.references) == (None, ("ok@x",))
 
 
+def test_angle_brackets_that_came_along_do_no_harm():
+    assert made(in_reply_to="<parent@x>").parsed.in_reply_to == "parent@x"
+
+
+def test_a_mailbox_with_an_international_domain_can_send():
+    composed = compose(draft(), sender=Address("info@bücher.example"), message_id="m1@bücher.example", date=AT)
+    assert composed.parsed.message_id == "m1@xn--bcher-kva.example"
+    assert composed.parsed.sender == Address("info@xn--bcher-kva.example")
+    assert not composed.needs_utf8
+
+
 def test_long_identifiers_are_not_encoded():
     long = "x" * 300 + "@shop.example"
     composed = made(in_reply_to=long, references=(long + "2",))

@@ -11,7 +11,7 @@ from email.utils import format_datetime
 from postroom.core.compose import fields
 from postroom.core.compose.content import content
 from postroom.core.compose.draft import BadDraft, Draft, File
-from postroom.core.compose.recipient import all_checked, checked, envelope
+from postroom.core.compose.recipient import all_checked, ascii_domain, checked, envelope
 from postroom.core.compose.reply import Recipients, reply_recipients, reply_subject
 from postroom.core.message import Address, Parsed
 from postroom.core.parse import parse
@@ -69,6 +69,8 @@ def compose(
     """
     if not (draft.text.strip() or draft.html.strip() or draft.subject.strip() or draft.attachments):
         raise BadDraft("text", "the message is empty: write a subject or a text, or attach a file")
+    left, _, right = message_id.rpartition("@")
+    message_id = f"{left}@{ascii_domain(right) or right}"  # of a mailbox with an international domain
     if not _IDENTIFIER.fullmatch(message_id):
         raise BadDraft("message_id", "a Message-ID holds visible ASCII characters only, no < or >")
     author = checked(sender, "sender")
@@ -97,7 +99,8 @@ def _thread(in_reply_to: str | None, references: Sequence[str]) -> list[bytes]:
     for one in (in_reply_to or "", *references):
         if _CONTROL.search(one):
             raise BadDraft("in_reply_to", "a Message-ID holds a line break or another control character")
-    parent = [in_reply_to] if in_reply_to and _IDENTIFIER.fullmatch(in_reply_to) else []
+    answered = (in_reply_to or "").strip().removeprefix("<").removesuffix(">")
+    parent = [answered] if _IDENTIFIER.fullmatch(answered) else []
     chain = list(dict.fromkeys([one for one in references if _IDENTIFIER.fullmatch(one) and one not in parent]))
     chain += parent
     chain = chain[:1] + chain[1:][-(MOST_REFERENCES - 1) :]

@@ -37,12 +37,12 @@ def checked(address: Address, field: str) -> Address:
         raise BadDraft(field, f"{_shown(email)} is not an email address: it needs a name, an @ and a domain")
     if not _LOCAL.fullmatch(local) or (_SPACES.search(local) and local[0] != '"'):
         raise BadDraft(field, f"{_shown(email)} is not an email address: look at what stands before the @")
-    ascii_domain = _ascii_domain(domain)
-    if ascii_domain is None:
+    known_as = ascii_domain(domain)
+    if known_as is None:
         raise BadDraft(field, f"{_shown(email)} is not an email address: there is no such domain name")
-    if len(local.encode()) > LONGEST_LOCAL or len(f"{local}@{ascii_domain}".encode()) > LONGEST_ADDRESS:
+    if len(local.encode()) > LONGEST_LOCAL or len(f"{local}@{known_as}".encode()) > LONGEST_ADDRESS:
         raise BadDraft(field, f"{_shown(email)} is too long for an email address")
-    return Address(f"{local}@{ascii_domain}", " ".join(address.name.split(" ")).strip())
+    return Address(f"{local}@{known_as}", " ".join(address.name.split(" ")).strip())
 
 
 def all_checked(given: Iterable[Address], field: str) -> tuple[Address, ...]:
@@ -69,7 +69,8 @@ def envelope(lists: Iterable[Iterable[Address]]) -> tuple[str, ...]:
     return tuple(found.values())
 
 
-def _ascii_domain(domain: str) -> str | None:
+def ascii_domain(domain: str) -> str | None:
+    """The domain as DNS knows it (RFC 5890), in lower case; None where it cannot be one."""
     if _LITERAL.fullmatch(domain):
         return domain
     if not domain.isascii():
