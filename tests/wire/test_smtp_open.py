@@ -345,3 +345,13 @@ async def test_the_failed_step_carries_the_evidence():
     assert (steps[-1].name, steps[-1].ok) == ("greeting", False)
     assert steps[-1].evidence is not None
     assert steps[-1].evidence.smtp_code == 554
+
+
+async def test_a_password_that_plain_cannot_carry_is_not_sent():
+    async def script(heard: Heard):
+        await heard.greet("AUTH PLAIN")
+        assert await heard.reader.read() == b""
+
+    evidence = await refusal(script, username="an\0n")
+    assert evidence.stage is Stage.AUTH
+    assert (evidence.exception or "").startswith("ValueError: ")

@@ -24,7 +24,7 @@ _DOMAIN = re.compile(r"(?!.{254})([a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?\.)+[a-z]
 
 
 class Discovery:
-    """`DiscoveryWire`. `seconds` bounds each request and lookup; `resolver` and `transport` are the network, for tests another one."""
+    """`DiscoveryWire`. `seconds` bounds each request and lookup; `resolver` and `transport` are the network."""
 
     def __init__(
         self,

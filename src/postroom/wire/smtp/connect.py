@@ -100,6 +100,8 @@ class Smtp:
         async with stream.step("sign_in", Stage.AUTH) as report:
             if not capabilities.mechanisms:
                 raise stream.failure(exception="NotOffered: AUTH")
+            if "\0" in username or "\0" in credential.password:
+                raise stream.failure(exception="ValueError: a user name or password cannot contain NUL")
             usable = mechanisms_for(username, credential, capabilities.mechanisms)
             if not usable:
                 wanted, offered = " or ".join(NAMES[credential.kind]), " ".join(capabilities.mechanisms)
