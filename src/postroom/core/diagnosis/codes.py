@@ -10,16 +10,16 @@ MESSAGES: dict[str, str] = {
         "Temporary Authentication failure; Please contact your mailbox provider or try again later"
     ),
     "smtp.invalid_credentials": _(
-        "Authentication Failure - Incorrect credentials; Please connect your mailbox again "
-        "with the right credentials and try again"
+        "Authentication Failure - Incorrect credentials; Please connect your mailbox again with the right "
+        "credentials and try again"
     ),
     "smtp.mailbox_limit_exceeded": _(
         "Mailbox limit exceeded; Please contact your mailbox provider to increase the limit or try again later"
     ),
     "smtp.server_connection": _("Server connection issue; Contact your mailbox provider or try again later"),
     "smtp.account_disabled": _(
-        "Authentication failure due to account locked/disabled or unreachable. Please contact "
-        "your mailbox provider or try again later"
+        "Authentication failure due to account locked/disabled or unreachable. Please contact your mailbox "
+        "provider or try again later"
     ),
     "smtp.access_restricted": _(
         "Mailbox access restricted; Please check with your mailbox provider or try again later."
@@ -44,8 +44,8 @@ MESSAGES: dict[str, str] = {
     ),
     "imap.server_connection": _("Server connection issue; Contact your mailbox provider or try again later"),
     "imap.account_unreachable": _(
-        "Authentication failure due to account locked/disabled or unreachable. Please contact "
-        "your mailbox provider or try again later"
+        "Authentication failure due to account locked/disabled or unreachable. Please contact your mailbox "
+        "provider or try again later"
     ),
     "imap.access_denied": _("Access denied, contact mailbox admin."),
     "imap.app_password_required": _("Multi-factor authentication required; Please use application password to login."),
@@ -59,12 +59,12 @@ MESSAGES: dict[str, str] = {
         "Server settings issue; Please check host, port and security of incoming mail and try again"
     ),
     "imap.protocol_error": _(
-        "Mail server error; The server's answer was not understood or it refused a command. "
-        "Please contact your mailbox provider or try again later"
+        "Mail server error; The server's answer was not understood or it refused a command. Please contact your "
+        "mailbox provider or try again later"
     ),
     "imap.mailbox_limit_exceeded": _(
-        "Mailbox limit exceeded; Please free space in the mailbox or contact your mailbox "
-        "provider to increase the limit"
+        "Mailbox limit exceeded; Please free space in the mailbox or contact your mailbox provider to increase the "
+        "limit"
     ),
 }
 

@@ -5,6 +5,10 @@ from __future__ import annotations
 from postroom.core.diagnosis.causes.cause import Cause
 from postroom.core.diagnosis.text import mark as _
 
+OAUTH_PROXY = _(
+    "Postroom itself signs in with passwords only: where only OAuth is allowed, let an OAuth proxy on this machine "
+    "(for example email-oauth2-proxy) sign in, enter it as the server, and set POSTROOM_ALLOW_PRIVATE_HOSTS=true."
+)
 AUTOMATIC = _("Postroom tries again by itself; nothing has to be done unless this lasts longer than an hour.")
 CHECK_HOST = _("Check server name and {port} in the mailbox's settings. {hosts}")
 FIREWALL = _("See that no firewall between this machine and {host} blocks {port}.")
@@ -44,13 +48,13 @@ CONNECTING: dict[str, Cause] = {
     ),
     "private_host": Cause(
         _(
-            "{host} leads to a private network address, and Postroom refuses such addresses unless "
-            "it is told otherwise."
+            "{host} leads to a private network address, and Postroom refuses such addresses unless it is told "
+            "otherwise."
         ),
         (
             _(
-                "If this is your own mail server, let the operator set "
-                "POSTROOM_ALLOW_PRIVATE_HOSTS=true and restart Postroom."
+                "If this is your own mail server, let the operator set POSTROOM_ALLOW_PRIVATE_HOSTS=true and "
+                "restart Postroom."
             ),
             _("Else correct the server name. {hosts}"),
         ),
@@ -61,8 +65,8 @@ CONNECTING: dict[str, Cause] = {
     ),
     "tls_port_plain_client": Cause(
         _(
-            "{host} gave no greeting on {port}: most often this port speaks TLS from the first "
-            "byte, and the client did not."
+            "{host} gave no greeting on {port}: most often this port speaks TLS from the first byte, and the "
+            "client did not."
         ),
         (_("Set the security to TLS for ports 465 and 993, to STARTTLS for 587 and 143. {hosts}"), CONNECT_AGAIN),
     ),
@@ -82,15 +86,15 @@ CONNECTING: dict[str, Cause] = {
     ),
     "auth_not_offered": Cause(
         _(
-            "{host} offers no sign-in on {port}: this is most often the port for mail between "
-            "servers, or a connection without TLS."
+            "{host} offers no sign-in on {port}: this is most often the port for mail between servers, or a "
+            "connection without TLS."
         ),
         (_("Use port 587 with STARTTLS or 465 with TLS for sending. {hosts}"), CONNECT_AGAIN),
     ),
     "auth_mechanism": Cause(
         _("{host} does not know the way of signing in that was used."),
         (
-            _("If the provider wants OAuth, connect the mailbox through the provider's own sign-in page."),
+            OAUTH_PROXY,
             _("Check that server, port and security are those for mail programs. {hosts}"),
         ),
     ),
@@ -137,15 +141,15 @@ CONNECTING: dict[str, Cause] = {
             _("If it is your own server, upload its certificate (PEM) as CA certificate in the mailbox's settings."),
             RENEW,
             _(
-                "If it is a large provider's server, something in between (virus scanner, proxy) "
-                "replaces the certificate: exempt this connection there."
+                "If it is a large provider's server, something in between (virus scanner, proxy) replaces the "
+                "certificate: exempt this connection there."
             ),
         ),
     ),
     "certificate_unknown_ca": Cause(
         _(
-            "The certificate of {host} comes from an authority{issuer} that this machine does not "
-            "know, or an intermediate certificate is missing."
+            "The certificate of {host} comes from an authority{issuer} that this machine does not know, or an "
+            "intermediate certificate is missing."
         ),
         (OWN_CA, RENEW, CONNECT_AGAIN),
     ),
@@ -155,8 +159,8 @@ CONNECTING: dict[str, Cause] = {
     ),
     "tls_version": Cause(
         _(
-            "{host} and this machine found no TLS version and cipher that both accept{detail}; TLS "
-            "1.2 or newer is needed."
+            "{host} and this machine found no TLS version and cipher that both accept{detail}; TLS 1.2 or newer is "
+            "needed."
         ),
         (_("Ask whoever runs {host} to switch on TLS 1.2 or newer."), CONNECT_AGAIN),
     ),

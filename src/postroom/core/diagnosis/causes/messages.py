@@ -23,8 +23,8 @@ MESSAGES: dict[str, Cause] = {
         _("The mailbox has used up its storage."),
         (
             _(
-                "Delete mail that is no longer needed and empty the Trash and Spam folders, or buy "
-                "more storage from {provider}."
+                "Delete mail that is no longer needed and empty the Trash and Spam folders, or buy more storage "
+                "from {provider}."
             ),
             CHECK,
         ),
@@ -35,8 +35,8 @@ MESSAGES: dict[str, Cause] = {
     ),
     "relay": Cause(
         _(
-            "The server did not take the message for {recipient}: it passes on mail for signed-in "
-            "users of its own addresses only."
+            "The server did not take the message for {recipient}: it passes on mail for signed-in users of its own "
+            "addresses only."
         ),
         (
             _("See that user name and password are set for outgoing mail. {hosts}"),
@@ -48,12 +48,12 @@ MESSAGES: dict[str, Cause] = {
         _("The server does not take mail from this machine's network address."),
         (
             _(
-                "Look whether the address is on a blocklist; the server's answer below often names the "
-                "list and how to leave it."
+                "Look whether the address is on a blocklist; the server's answer below often names the list and "
+                "how to leave it."
             ),
             _(
-                "Send through the provider's submission port with a sign-in, and let the operator give "
-                "the address a reverse DNS name. {hosts}"
+                "Send through the provider's submission port with a sign-in, and let the operator give the address "
+                "a reverse DNS name. {hosts}"
             ),
             CHECK,
         ),
@@ -95,8 +95,8 @@ MESSAGES: dict[str, Cause] = {
         (
             ANSWER,
             _(
-                "Leave out links, attached programs or whatever else may have looked suspicious, and "
-                "send the message again."
+                "Leave out links, attached programs or whatever else may have looked suspicious, and send the "
+                "message again."
             ),
         ),
     ),
@@ -114,8 +114,8 @@ MESSAGES: dict[str, Cause] = {
     ),
     "sender_domain": Cause(
         _(
-            "The server does not accept the domain of the sender address: it was not found in the "
-            "DNS, or the address is not well formed."
+            "The server does not accept the domain of the sender address: it was not found in the DNS, or the "
+            "address is not well formed."
         ),
         (
             _("Check the mailbox's address for typing errors."),
@@ -138,12 +138,12 @@ MESSAGES: dict[str, Cause] = {
         _("The folder {folder} could not be opened: it does not exist, is restricted, or holds no messages."),
         (
             _(
-                "See on the provider's web page that the folder exists, and correct its name in the "
-                "mailbox's settings; some servers want INBOX. in front of it."
+                "See on the provider's web page that the folder exists, and correct its name in the mailbox's "
+                "settings; some servers want INBOX. in front of it."
             ),
             _(
-                "For a shared mailbox see that the signing-in user may open the folder; the Inbox must "
-                "exist without restrictions."
+                "For a shared mailbox see that the signing-in user may open the folder; the Inbox must exist "
+                "without restrictions."
             ),
             CHECK,
         ),

@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 from postroom.core.diagnosis.causes.cause import Cause
-from postroom.core.diagnosis.causes.connecting import AUTOMATIC
+from postroom.core.diagnosis.causes.connecting import AUTOMATIC, OAUTH_PROXY
 from postroom.core.diagnosis.text import mark as _
 
 AGAIN = _("Choose Reauthenticate on the mailbox's page and enter the right password.")
-AGAIN_OAUTH = _("Choose Reauthenticate on the mailbox's page and sign in with the provider again.")
+AGAIN_OAUTH = _("Sign in with the provider again in the program or OAuth proxy that keeps the token for this mailbox.")
 LAST = _("If it is refused again, ask {provider}.")
 CHECK = _("Then choose Check now on the mailbox's page.")
-APP_ADMIN = _("The operator of Postroom corrects the OAuth application's settings.")
+APP_ADMIN = _("Correct the OAuth application's settings in the program or OAuth proxy that signs in.")
 
 SIGNING_IN: dict[str, Cause] = {
     "password_refused": Cause(
         _("{provider} refused the user name or the password."),
         (
             _("If the password was changed lately, choose Reauthenticate on the mailbox's page and enter the new one."),
-            _("If the account has two-step verification, an application password is needed. {app_password}"),
+            _("With two-step verification the account's own password does not work here. {app_password}"),
             _("Check the user name: most providers want the whole address."),
             LAST,
         ),
@@ -32,9 +32,8 @@ SIGNING_IN: dict[str, Cause] = {
     ),
     "password_or_service_off": Cause(
         _(
-            "{provider} refused the sign-in and gives one answer for many causes: a wrong password "
-            "or authorization code, "
-            "mail programs not allowed, or too many sign-ins."
+            "{provider} refused the sign-in and gives one answer for many causes: a wrong password or "
+            "authorization code, mail programs not allowed, or too many sign-ins."
         ),
         ("{imap_on}", "{app_password}", AGAIN),
     ),
@@ -51,19 +50,16 @@ SIGNING_IN: dict[str, Cause] = {
         (_("Sign in once on the provider's web page, or set the password anew there."), AGAIN),
     ),
     "app_password": Cause(
-        _(
-            "The account has two-step verification, and {provider} takes only an application "
-            "password from mail programs."
-        ),
-        ("{app_password}", _("Choose Reauthenticate on the mailbox's page and enter the application password.")),
+        _("The account has two-step verification, and {provider} does not take its own password from mail programs."),
+        ("{app_password}", _("Choose Reauthenticate on the mailbox's page and enter the password made for it.")),
     ),
     "oauth_second_factor": Cause(
         _("{provider} asks for the second factor again before it gives a new token."),
         (
-            _("Choose Reauthenticate on the mailbox's page, sign in with Microsoft and answer the second factor."),
+            AGAIN_OAUTH,
             _(
-                "If it is asked again and again, an administrator looks at the tenant's Conditional "
-                "Access policies (sign-in frequency) for this user."
+                "If it is asked again and again, an administrator looks at the tenant's Conditional Access "
+                "policies (sign-in frequency) for this user."
             ),
         ),
     ),
@@ -71,9 +67,8 @@ SIGNING_IN: dict[str, Cause] = {
         _("A Conditional Access policy of the organisation forbids this sign-in."),
         (
             _(
-                "An administrator opens the Microsoft Entra admin center, Sign-in logs, the failed "
-                "sign-in, Conditional Access, which names the policy, and allows this user or "
-                "application in it."
+                "An administrator opens the Microsoft Entra admin center, Sign-in logs, the failed sign-in, "
+                "Conditional Access, which names the policy, and allows this user or application in it."
             ),
             AGAIN_OAUTH,
         ),
@@ -92,30 +87,30 @@ SIGNING_IN: dict[str, Cause] = {
         _("The organisation or the provider does not allow this application to sign in."),
         (
             _(
-                "An administrator allows the application: for Google Workspace in admin.google.com, "
-                "Security, API controls, App access control; for Microsoft 365 in the Microsoft Entra "
-                "admin center, Enterprise applications."
+                "An administrator allows the application: for Google Workspace in admin.google.com, Security, API "
+                "controls, App access control; for Microsoft 365 in the Microsoft Entra admin center, Enterprise "
+                "applications."
             ),
             AGAIN_OAUTH,
         ),
     ),
     "token_expired": Cause(
         _(
-            "The OAuth token is expired or revoked, or the grant behind it is gone: a changed "
-            "password, a long time unused and a revoked access all do that."
+            "The OAuth token is expired or revoked, or the grant behind it is gone: a changed password, a long "
+            "time unused and a revoked access all do that."
         ),
         (
             AGAIN_OAUTH,
             _(
-                "If it happens every seven days with Google, the operator sets the OAuth application "
-                "from Testing to In production."
+                "If it happens every seven days with Google, the operator sets the OAuth application from Testing "
+                "to In production."
             ),
         ),
     ),
     "token_refused": Cause(
         _(
-            "{provider} refused the OAuth token: it is expired or revoked, is for another user, or "
-            "lacks the permission for mail."
+            "{provider} refused the OAuth token: it is expired or revoked, is for another user, or lacks the "
+            "permission for mail."
         ),
         (
             AGAIN_OAUTH,
@@ -128,8 +123,8 @@ SIGNING_IN: dict[str, Cause] = {
         (
             AGAIN_OAUTH,
             _(
-                "The Workspace administrator opens admin.google.com, Security, Google Cloud session "
-                "control, and exempts trusted applications."
+                "The Workspace administrator opens admin.google.com, Security, Google Cloud session control, and "
+                "exempts trusted applications."
             ),
         ),
     ),
@@ -137,16 +132,16 @@ SIGNING_IN: dict[str, Cause] = {
         _("The provider does not accept the OAuth application's own secret: it is expired or wrong."),
         (
             _(
-                "The operator makes a new client secret at the provider, enters its value (not its ID) "
-                "in Postroom's settings, and restarts it."
+                "Make a new client secret at the provider and enter its value (not its ID) in the program or OAuth "
+                "proxy that signs in."
             ),
             AGAIN_OAUTH,
         ),
     ),
     "oauth_application": Cause(
         _(
-            "The provider does not know this OAuth application, or not with these settings (client "
-            "ID, tenant, redirect address, scope)."
+            "The provider does not know this OAuth application, or not with these settings (client ID, tenant, "
+            "redirect address, scope)."
         ),
         (
             APP_ADMIN,
@@ -157,8 +152,8 @@ SIGNING_IN: dict[str, Cause] = {
     "token_service_down": Cause(_("The provider's sign-in service has trouble of its own just now."), (AUTOMATIC,)),
     "sign_in_throttled": Cause(
         _(
-            "{provider} saw too many sign-ins in a short time and refuses more for a while; the "
-            "password is not the trouble."
+            "{provider} saw too many sign-ins in a short time and refuses more for a while; the password is not "
+            "the trouble."
         ),
         (
             _("Wait: Postroom signs in again by itself, more slowly."),
@@ -190,8 +185,8 @@ SIGNING_IN: dict[str, Cause] = {
     ),
     "authenticated_not_connected": Cause(
         _(
-            "The sign-in was right, but Microsoft 365 could not open the mailbox behind it: no "
-            "licence, IMAP switched off, or a shared mailbox asked for in the wrong way."
+            "The sign-in was right, but Microsoft 365 could not open the mailbox behind it: no licence, IMAP "
+            "switched off, or a shared mailbox asked for in the wrong way."
         ),
         ("{imap_on}", _("An administrator sees that the user has a licence with Exchange Online."), "{shared}"),
     ),
@@ -203,21 +198,21 @@ SIGNING_IN: dict[str, Cause] = {
     "basic_auth_off": Cause(
         _("{provider} does not take passwords from mail programs for this mailbox (basic authentication is off)."),
         (
-            _("Connect the mailbox through the provider's own sign-in page (OAuth) instead of a password."),
+            OAUTH_PROXY,
             "{smtp_on}",
             CHECK,
         ),
     ),
     "smtp_auth_off": Cause(
         _(
-            "Sending with a sign-in over SMTP (SMTP AUTH) is switched off for this mailbox or its "
-            "whole organisation at {provider}."
+            "Sending with a sign-in over SMTP (SMTP AUTH) is switched off for this mailbox or its whole "
+            "organisation at {provider}."
         ),
         (
             "{smtp_on}",
             _(
-                "For a whole Microsoft 365 organisation: Exchange admin center, Settings, Mail flow, "
-                "clear Turn off SMTP AUTH protocol for your organization."
+                "For a whole Microsoft 365 organisation: Exchange admin center, Settings, Mail flow, clear Turn "
+                "off SMTP AUTH protocol for your organization."
             ),
             CHECK,
         ),
@@ -225,19 +220,18 @@ SIGNING_IN: dict[str, Cause] = {
     "security_defaults": Cause(
         _("A security policy of the organisation refused the sign-in with a password."),
         (
-            _("Connect the mailbox through the provider's own sign-in page (OAuth)."),
+            OAUTH_PROXY,
             _(
-                "Else an administrator opens the Microsoft Entra admin center, Overview, Properties, "
-                "Manage security defaults, and decides whether they can be replaced by Conditional "
-                "Access policies."
+                "Else an administrator opens the Microsoft Entra admin center, Overview, Properties, Manage "
+                "security defaults, and decides whether they can be replaced by Conditional Access policies."
             ),
             "{smtp_on}",
         ),
     ),
     "sending_blocked": Cause(
         _(
-            "{provider} has stopped this account from sending, most often because it looked taken "
-            "over or sent too much."
+            "{provider} has stopped this account from sending, most often because it looked taken over or sent too "
+            "much."
         ),
         (
             _("Change the account's password, and look whether a stranger sent mail from it."),
@@ -254,8 +248,8 @@ SIGNING_IN: dict[str, Cause] = {
         _("NetEase refused to open the folder because it does not trust the program that signed in."),
         (
             _(
-                "Sign in at https://mail.163.com, open Settings (设置), POP3/SMTP/IMAP, and see that the "
-                "IMAP/SMTP service is on and the client is not blocked."
+                "Sign in at https://mail.163.com, open Settings (设置), POP3/SMTP/IMAP, and see that the IMAP/SMTP "
+                "service is on and the client is not blocked."
             ),
             "{app_password}",
             CHECK,
@@ -263,8 +257,8 @@ SIGNING_IN: dict[str, Cause] = {
     ),
     "connections": Cause(
         _(
-            "More connections are open to this mailbox, or from this machine's address, than "
-            "{provider} allows at a time."
+            "More connections are open to this mailbox, or from this machine's address, than {provider} allows at "
+            "a time."
         ),
         ("{connections}", AUTOMATIC),
     ),

@@ -31,7 +31,8 @@ GENERIC = Guide(
     name=_("your mailbox provider"),
     app_password=_(
         "Sign in to the provider's web page, open the security settings of the account and make an application "
-        "password (also called app password); if there is no such entry, ask the provider how mail programs sign in."
+        "password (also called app password); if there is no such entry, ask the provider how mail programs sign "
+        "in."
     ),
     imap_on=_("Sign in to the provider's web page and switch on IMAP in the mail settings of the account."),
     smtp_on=_(

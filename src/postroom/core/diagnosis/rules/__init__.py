@@ -10,6 +10,7 @@ from postroom.core.diagnosis.evidence import Stage
 from postroom.core.diagnosis.rule import Rule
 from postroom.core.diagnosis.rules import (
     account,
+    backend,
     codes_imap,
     codes_smtp,
     completed,
@@ -36,6 +37,7 @@ FAMILIES = (
     oauth,
     limits,
     account,
+    backend,
     sign_in,
     sender,
     folder,

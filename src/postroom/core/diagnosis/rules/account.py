@@ -38,8 +38,8 @@ RULES = (
         ),
         unless=phrases("insufficient | throttl | messages"),
         example=(
-            "[ALERT] Please log in via your web browser: "
-            "https://support.google.com/mail/accounts/answer/78754 (Failure)"
+            "[ALERT] Please log in via your web browser: https://support.google.com/mail/accounts/answer/78754 "
+            "(Failure)"
         ),
         source="Gmail WEBALERT, 534 5.7.14; Yahoo; Yandex",
     ),
@@ -95,8 +95,8 @@ RULES = (
             """
         ),
         example=(
-            "535 5.7.139 Authentication unsuccessful, SmtpClientAuthentication is disabled for the "
-            "Tenant. Visit https://aka.ms/smtp_auth_disabled for more information."
+            "535 5.7.139 Authentication unsuccessful, SmtpClientAuthentication is disabled for the Tenant. Visit "
+            "https://aka.ms/smtp_auth_disabled for more information."
         ),
         source="learn.microsoft.com: authenticated client SMTP submission",
     ),
@@ -113,8 +113,8 @@ RULES = (
             """
         ),
         example=(
-            "535 5.7.139 Authentication unsuccessful, user is locked by your organization's "
-            "security defaults policy. Contact your administrator."
+            "535 5.7.139 Authentication unsuccessful, user is locked by your organization's security defaults "
+            "policy. Contact your administrator."
         ),
         source="learn.microsoft.com: security defaults and SMTP AUTH",
     ),
@@ -158,8 +158,8 @@ RULES = (
             """
         ),
         example=(
-            "[ALERT] Your account is not enabled for IMAP use. Please visit your Gmail settings "
-            "page and enable your account for IMAP access. (Failure)"
+            "[ALERT] Your account is not enabled for IMAP use. Please visit your Gmail settings page and enable "
+            "your account for IMAP access. (Failure)"
         ),
         source="Gmail; Zimbra; Exchange; Zoho; GMX",
     ),
@@ -319,75 +319,5 @@ RULES = (
         words=phrases("err.login.domaindeny | err.login.userdeny | err.login.ipdeny | 暂无登录权限 | 登录权限"),
         example="'ERR.LOGIN.DOMAINDENY' = '此邮箱暂无登录权限'",
         source="NetEase login errors",
-    ),
-    Rule(
-        id="account.sign-in-temporary",
-        smtp="temporary_auth_failure",
-        imap=UNREACHABLE,
-        action=Action.RETRY,
-        cause="backend_down",
-        stages=AUTH,
-        words=phrases(
-            """
-            temporary authentication failure | temporary auth | temporary error
-            temporary failure | temporary server error | temporary internal | temporary problem
-            temporary system | temporary lookup | temporarily unavailable
-            temporarily not available | temporarily disabled | temporarily | temporary
-            try again | try later | please retry | at present
-            connection lost to authentication
-            system busy | system is busy | server busy | server is busy
-            too busy
-            unable to access your mailbox | can't connect to auth
-            cannot connect to auth | can't auth | can not auth | child won't
-            problem with child
-            no response from auth | domain auth support error
-            can't contact | could not contact | unable to contact
-            系统繁忙 | failed to connect to backend
-            generic failure
-            """
-        ),
-        unless=phrases(
-            """
-            invalid credentials | wrong password | incorrect | bad password | invalid password
-            connection refused | service unavailable … forbidden | certificate | [errno
-            econnre | etimedout | not available for your account | mechanism | password or
-            etls
-            web browser
-            """
-        ),
-        example="454 4.7.0 Temporary authentication failure: Connection lost to authentication server",
-        source="Dovecot, Postfix, qmail, Exim; RFC 5530 UNAVAILABLE; RFC 4954 454",
-    ),
-    Rule(
-        id="account.sign-in-trouble",
-        smtp="temporary_auth_failure",
-        imap=UNREACHABLE,
-        action=Action.RETRY,
-        cause="backend_down",
-        stages=AUTH,
-        unless_replies=(534, 535),
-        words=phrases(
-            """
-            internal error | internal authentication | internal server error
-            internal system | internal problem | system error | server error
-            server not available | service unavailable | service not available
-            service is unavailable | not available | backend | back-end | back end
-            database error | ldap error | ldap server | sql error | mysql error | auth server
-            authentication server | authentication service | auth service | auth process
-            upstream | timeout waiting | auth timeout | authentication timed out | maintenance
-            in use | unavailable | overloaded | proxy error | problem with auth
-            internal failure | unexpected error | server down
-            being migrated | being moved
-            """
-        ),
-        unless=phrases(
-            """
-            invalid credentials | wrong password | incorrect | bad password | invalid password
-            connection refused | certificate | [errno | econnre | etimedout | mechanism | password or
-            not available for your account | reason unavailable
-            """
-        ),
-        example="NO Internal error occurred. Refer to server log for more information.",
-        source="Dovecot, Cyrus, Zimbra, Exchange when the server behind the sign-in fails",
     ),
 )

@@ -37,8 +37,8 @@ RULES = (
         unless=phrases("throttled | waiting for | error: | exception | invalid greeting"),
         unless_codes=("CONTACTADMIN", "OVERQUOTA", "THROTTLED", "EXPIRED"),
         example=(
-            "c1 LOGIN alice ********\n* OK [ALERT] Filesystem notification initialization error -- "
-            "contact your mail administrator\nc1 OK LOGIN Ok."
+            "c1 LOGIN alice ********\n* OK [ALERT] Filesystem notification initialization error -- contact your "
+            "mail administrator\nc1 OK LOGIN Ok."
         ),
         source="RFC 9051 section 7.1.1: the tagged OK decides",
     ),

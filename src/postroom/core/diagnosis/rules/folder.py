@@ -116,8 +116,9 @@ RULES = (
         ),
         unless=phrases(
             """
-            user does | user doesn't | account does | internal error | user not | host | message
-            command | serverbug | uid | corrupt | account not | module
+            user does | user doesn't | account does | internal error | user not | host | no such message
+            message not | message has
+            no such command | command not | unknown command | serverbug | uid | corrupt | account not | module
             """
         ),
         example="NO Mailbox doesn't exist: m (0.000 + 0.000 secs).",

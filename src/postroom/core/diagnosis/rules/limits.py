@@ -222,8 +222,8 @@ RULES = (
         replies=(421, 450, 451, 452),
         stages=MESSAGE,
         example=(
-            "421 4.7.28 Gmail has detected this message exceeded its quota for sending messages "
-            "with the same Message-ID:."
+            "421 4.7.28 Gmail has detected this message exceeded its quota for sending messages with the same "
+            "Message-ID:."
         ),
         given={"stage": Stage.DATA},
         source="support.google.com/a/answer/3726730",
@@ -291,8 +291,8 @@ RULES = (
         ),
         retry_after=3600,
         example=(
-            "550 5.4.5 Daily user sending limit exceeded. For more information on Gmail sending "
-            "limits go to https://support.google.com/a/answer/166852"
+            "550 5.4.5 Daily user sending limit exceeded. For more information on Gmail sending limits go to "
+            "https://support.google.com/a/answer/166852"
         ),
         given={"stage": Stage.DATA},
         source="Gmail 5.4.5; cPanel; Hostinger; GoDaddy; Zoho; Amazon SES 454 Throttling failure",

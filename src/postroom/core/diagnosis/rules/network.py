@@ -88,8 +88,8 @@ RULES = (
             """
         ),
         example=(
-            "TimeoutError: [WinError 10060] A connection attempt failed because the connected "
-            "party did not properly respond after a period of time"
+            "TimeoutError: [WinError 10060] A connection attempt failed because the connected party did not "
+            "properly respond after a period of time"
         ),
         source="POSIX ETIMEDOUT; WSAETIMEDOUT 10060; nodemailer ETIMEDOUT",
     ),

@@ -63,8 +63,8 @@ RULES = (
         ),
         unless=phrases("invalid_grant"),
         example=(
-            '{"error": "unauthorized_client", "error_description": "Client is unauthorized to '
-            'retrieve access tokens using this method."}'
+            '{"error": "unauthorized_client", "error_description": "Client is unauthorized to retrieve access '
+            'tokens using this method."}'
         ),
         source=GOOGLE + "; " + RFC6749,
     ),
@@ -137,8 +137,8 @@ RULES = (
         ),
         unless=phrases("invalid_grant"),
         example=(
-            "Server error: `POST https://oauth2.googleapis.com/token` resulted in a `503 Service "
-            'Unavailable` response: {"error": "internal_failure"}'
+            "Server error: `POST https://oauth2.googleapis.com/token` resulted in a `503 Service Unavailable` "
+            'response: {"error": "internal_failure"}'
         ),
         source="RFC 6749 section 4.1.2.1; RFC 9110 section 15.6",
     ),

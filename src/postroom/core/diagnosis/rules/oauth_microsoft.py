@@ -55,8 +55,8 @@ RULES = (
         (50053,),
         "account_locked",
         (
-            "AADSTS50053: The account is locked, you've tried to sign in too many times with an "
-            "incorrect user ID or password."
+            "AADSTS50053: The account is locked, you've tried to sign in too many times with an incorrect user ID "
+            "or password."
         ),
         Action.REAUTHENTICATE,
     ),
@@ -75,8 +75,8 @@ RULES = (
         (50076, 50079, 50158, 50074, 50072, 50078, 500121, 50203, 50125, 135010, 16003),
         "oauth_second_factor",
         (
-            "AADSTS50076: Due to a configuration change made by your administrator, or because you "
-            "moved to a new location, you must use multi-factor authentication to access"
+            "AADSTS50076: Due to a configuration change made by your administrator, or because you moved to a new "
+            "location, you must use multi-factor authentication to access"
         ),
         Action.REAUTHENTICATE,
     ),
@@ -111,8 +111,8 @@ RULES = (
         ),
         "conditional_access",
         (
-            "AADSTS53003: Access has been blocked by Conditional Access policies. The access "
-            "policy does not allow token issuance."
+            "AADSTS53003: Access has been blocked by Conditional Access policies. The access policy does not allow "
+            "token issuance."
         ),
     ),
     _row(
@@ -163,8 +163,8 @@ RULES = (
         ),
         "token_expired",
         (
-            "invalid_grant: AADSTS50173: The provided grant has expired due to it being revoked, a "
-            "fresh auth token is needed."
+            "invalid_grant: AADSTS50173: The provided grant has expired due to it being revoked, a fresh auth "
+            "token is needed."
         ),
     ),
     _row(
@@ -230,8 +230,8 @@ RULES = (
         (50196, 90055, 900432),
         "sign_in_throttled",
         (
-            "invalid_grant : AADSTS50196: The server terminated an operation because it "
-            "encountered a loop while processing a request"
+            "invalid_grant : AADSTS50196: The server terminated an operation because it encountered a loop while "
+            "processing a request"
         ),
     ),
     _row(

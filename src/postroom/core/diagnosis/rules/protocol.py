@@ -56,8 +56,8 @@ RULES = (
         ),
         unless=phrases("fatal error: uncaught | connection | imaplib"),
         example=(
-            "NO [SERVERBUG] Internal error occurred. Refer to server log for more information. "
-            "[2022-07-07 18:46:51] (0.001 + 0.000 secs)."
+            "NO [SERVERBUG] Internal error occurred. Refer to server log for more information. [2022-07-07 "
+            "18:46:51] (0.001 + 0.000 secs)."
         ),
         given={"stage": Stage.SELECT},
         source="RFC 5530 SERVERBUG; Dovecot; Cyrus IMAP_IOERROR",
@@ -78,6 +78,7 @@ RULES = (
             not available | overloaded | mailbox is being moved | being moved | in transit
             maintenance
             denied the operation | retry operation
+            tempfail
             """
         ),
         example="NO UID FETCH Server error while fetching messages",

@@ -49,8 +49,8 @@ RULES = (
         ),
         unless=phrases("sending quota | daily quota | send quota | sender | message quota"),
         example=(
-            "452 4.2.2 The email account that you tried to reach is over quota. Please direct the "
-            "recipient to Clear Google Drive space"
+            "452 4.2.2 The email account that you tried to reach is over quota. Please direct the recipient to "
+            "Clear Google Drive space"
         ),
         given=AT_RCPT,
         source="RFC 3463 x.2.2; Google; Orange; Exchange QuotaExceededException at delivery",
@@ -228,8 +228,8 @@ RULES = (
         words=phrases("dmarc | spf | dkim | unauthenticated | senders to authenticate"),
         replies=(4,),
         example=(
-            "451 4.7.26 Unauthenticated email from example.com is not accepted due to domain's "
-            "DMARC policy, but temporary DNS failures prevent authentication."
+            "451 4.7.26 Unauthenticated email from example.com is not accepted due to domain's DMARC policy, but "
+            "temporary DNS failures prevent authentication."
         ),
         given=AT_DATA,
         source="support.google.com/mail/answer/81126",

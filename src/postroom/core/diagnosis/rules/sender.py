@@ -165,8 +165,8 @@ RULES = (
             """
         ),
         example=(
-            "550 5.7.1 The user or domain that you are sending to (or from) has a policy that "
-            "prohibited the mail that you sent."
+            "550 5.7.1 The user or domain that you are sending to (or from) has a policy that prohibited the mail "
+            "that you sent."
         ),
         given={"stage": Stage.DATA},
         source="support.google.com/a/answer/3726730; Exim",
@@ -200,6 +200,7 @@ RULES = (
             unable to act as | may not act as | authorize as
             delegation | right to perform | does not belong to you | read only
             can not access | forbidden | not accessible
+            assume role | assume identity
             """
         ),
         unless=phrases(

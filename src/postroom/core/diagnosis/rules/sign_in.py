@@ -47,8 +47,8 @@ RULES = (
         ),
         unless=phrases("not allowed for"),
         example=(
-            "534-5.7.9 Application-specific password required. For more information, go to\n534 "
-            "5.7.9  https://support.google.com/mail/?p=InvalidSecondFactor"
+            "534-5.7.9 Application-specific password required. For more information, go to\n534 5.7.9  "
+            "https://support.google.com/mail/?p=InvalidSecondFactor"
         ),
         source="Gmail; QQ; NetEase; Yandex; Mail.ru; iCloud",
     ),
@@ -158,6 +158,7 @@ RULES = (
             username required | not authorized | authorized user | authenticationexception
             authenticationfailedexception | loginbadcredentials | badauth | eauth
             authentification invalide | d'authentification
+            err.login.passerr | err.login.usererr
             """
         ),
         unless=phrases("try again later | temporar | malformed | reason unavailable … temporary | aborted"),

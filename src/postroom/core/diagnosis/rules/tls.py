@@ -108,10 +108,9 @@ RULES = (
             """
         ),
         example=(
-            "An error occurred while attempting to establish an SSL or TLS connection.\nThis "
-            "usually means that the SSL certificate presented by the server is not trusted by the "
-            "system for one or more of the following reasons: 1. The server is using a self-signed "
-            "certificate"
+            "An error occurred while attempting to establish an SSL or TLS connection.\nThis usually means that "
+            "the SSL certificate presented by the server is not trusted by the system for one or more of the "
+            "following reasons: 1. The server is using a self-signed certificate"
         ),
         source="MailKit SslHandshakeException; it lists every reason it knows",
     ),
@@ -146,8 +145,8 @@ RULES = (
             """
         ),
         example=(
-            "ssl.SSLCertVerificationError: [SSL: CERTIFICATE_VERIFY_FAILED] certificate verify "
-            "failed: certificate has expired (_ssl.c:1129)"
+            "ssl.SSLCertVerificationError: [SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed: certificate "
+            "has expired (_ssl.c:1129)"
         ),
         source="OpenSSL X509_V_ERR_CERT_HAS_EXPIRED; Node, Go, Java, rustls words for it",
     ),
@@ -230,8 +229,8 @@ RULES = (
         ),
         example=(
             "javax.net.ssl.SSLHandshakeException: PKIX path building failed: "
-            "sun.security.provider.certpath.SunCertPathBuilderException: unable to find valid "
-            "certification path to requested target"
+            "sun.security.provider.certpath.SunCertPathBuilderException: unable to find valid certification path "
+            "to requested target"
         ),
         source="OpenSSL X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY; Java PKIX; Go; GnuTLS; .NET",
     ),
@@ -283,8 +282,8 @@ RULES = (
         ),
         unless=phrases("certificate unknown | hello (1) | logindisabled"),
         example=(
-            "421 4.7.66 TLS 1.0 and 1.1 are not supported. Please upgrade/update your client to "
-            "support TLS 1.2. Visit https://aka.ms/smtp_auth_tls."
+            "421 4.7.66 TLS 1.0 and 1.1 are not supported. Please upgrade/update your client to support TLS 1.2. "
+            "Visit https://aka.ms/smtp_auth_tls."
         ),
         source="OpenSSL alerts; RFC 8996; learn.microsoft.com: opt in to the endpoint for legacy TLS clients",
     ),
