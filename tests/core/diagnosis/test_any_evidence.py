@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from time import perf_counter
+from time import process_time
 
 import pytest
 from hypothesis import given
@@ -91,7 +91,7 @@ def test_any_json_object_is_evidence_or_an_evidence_error(value: dict[str, objec
     "raw", ["a" * 10**6, "aaa " * 10**5, "535 5.7.8 too many … connections " * 10**4, "eyJ" * 10**5, "[A" * 10**5]
 )
 def test_a_huge_text_is_judged_in_bounded_time(raw: str) -> None:
-    started = perf_counter()
+    started = process_time()
     diagnose(read("smtp", raw))
     diagnose(read("imap", raw))
-    assert perf_counter() - started < 0.5
+    assert process_time() - started < 0.5

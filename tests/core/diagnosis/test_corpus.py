@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from time import perf_counter
+from time import process_time
 
 import pytest
 from tools.accuracy import CORPUS, judged
@@ -25,7 +25,7 @@ def test_a_judgement_takes_less_than_a_millisecond_for_99_of_100_texts() -> None
     best = [float("inf")] * len(evidence)
     for _ in range(3):  # the best of three: the machine is shared
         for place, each in enumerate(evidence):
-            started = perf_counter()
+            started = process_time()
             diagnose(each)
-            best[place] = min(best[place], perf_counter() - started)
+            best[place] = min(best[place], process_time() - started)
     assert sorted(best)[int(0.99 * len(best))] < 0.001

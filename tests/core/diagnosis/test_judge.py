@@ -164,3 +164,8 @@ def test_curly_braces_in_a_servers_words_do_no_harm() -> None:
 def test_a_diagnosis_survives_json() -> None:
     diagnosis = said("smtp", "auth", "535 5.7.8 no")
     assert Diagnosis.from_dict(diagnosis.as_dict()) == diagnosis
+
+
+def test_words_inside_an_address_say_nothing() -> None:
+    raw = "550 5.1.1 <spam.quota.relay@blacklist.example>: Recipient address rejected: User unknown"
+    assert said("smtp", "rcpt", raw).matched == "recipient.unknown"

@@ -69,7 +69,8 @@ def facts_of(evidence: Evidence) -> Facts:
     sending = evidence.direction is Direction.SMTP
     said = raw if sending else _BRACKETED.sub(_without_code, raw)
     words = f"{said}\n{shortened(evidence.exception or '')}\n{challenge}"
-    text = " ".join(words.translate(_QUOTES).lower().split())
+    lowered = words.translate(_QUOTES).lower().split()
+    text = " ".join("@" if _is_address(word) else word for word in lowered)
     enhanced = enhanced_code(evidence.enhanced or "") or (enhanced_code(raw) if sending else None)
     reply = evidence.smtp_code
     if reply is None and sending and evidence.stage is not Stage.OAUTH:
@@ -78,7 +79,9 @@ def facts_of(evidence: Evidence) -> Facts:
     return Facts(
         direction=evidence.direction,
         stage=evidence.stage,
-        provider=provider if provider != "generic" else provider_from_words(text, (evidence.host or "").lower()),
+        provider=provider
+        if provider != "generic"
+        else provider_from_words(" ".join(lowered), (evidence.host or "").lower()),
         text=text,
         terms=terms_of(text),
         reply=reply,
@@ -90,6 +93,11 @@ def facts_of(evidence: Evidence) -> Facts:
         oauth=_token_shown(evidence, text, challenge),
         silent=not text,
     )
+
+
+def _is_address(word: str) -> bool:
+    """Whether a word is a mail address: what stands in it says nothing about the failure."""
+    return "@" in word and len(word) < 320 and not any(sign in word for sign in '"{}=')
 
 
 def shortened(raw: str) -> str:

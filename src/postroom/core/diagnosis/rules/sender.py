@@ -126,8 +126,9 @@ RULES = (
             hostname … not found | refused to talk | access denied | access not allowed
             not accepted from | dynamic ip | dial-up | dialup | residential | from this range
             invalid ip | black ip | ip is rejected | ip is hangup | remote ip check
-            not welcome | denied by policy | host … rejected | geo | country | hl:ipb | hl:rep
+            not welcome | denied by policy | host … rejected | hl:ipb | hl:rep
             dnsbl: | wm:bli
+            geoip | geo-block | by country | your country
             """
         ),
         unless=phrases(
