@@ -9,7 +9,7 @@ from fastapi import FastAPI
 
 from postroom.core import apikey
 from postroom.web import Services, build
-from tests.web import fakes
+from tests.web import fake_flows, fakes
 
 TOKEN = apikey.token("c2VjcmV0LWZvci10ZXN0cw")
 AUTHORIZATION = {"Authorization": f"Bearer {TOKEN}"}
@@ -22,10 +22,10 @@ class House:
 
     world: fakes.World
     store: fakes.Store
-    connect: fakes.Connect
-    accept: fakes.Accept
-    announce: fakes.Announce
-    discovery: fakes.Discovery
+    connect: fake_flows.Connect
+    accept: fake_flows.Accept
+    announce: fake_flows.Announce
+    discovery: fake_flows.Discovery
     app: FastAPI
     trouble: str | None = None
 
@@ -38,8 +38,12 @@ def house() -> House:
 def new_house() -> House:
     world, store = fakes.World(), fakes.Store()
     store.keys_by_digest[apikey.digest(TOKEN)] = fakes.key(world)
-    connect, accept, announce = fakes.Connect(store, world), fakes.Accept(store, world), fakes.Announce(store, world)
-    discovery = fakes.Discovery()
+    connect, accept, announce = (
+        fake_flows.Connect(store, world),
+        fake_flows.Accept(store, world),
+        fake_flows.Announce(store, world),
+    )
+    discovery = fake_flows.Discovery()
     built = House(world, store, connect, accept, announce, discovery, FastAPI())
     built.app = build(Services(world, store, connect, accept, announce, discovery, "0.1.0-test", lambda: built.trouble))
     return built

@@ -7,6 +7,7 @@ import pytest
 import structlog
 
 from postroom.core import apikey
+from postroom.core.ports.store import StoreUnavailable
 from postroom.web.body import LARGEST
 from tests.web.conftest import AUTHORIZATION, NEW_MAILBOX, TOKEN, client_of, problem_of
 
@@ -120,6 +121,14 @@ async def test_a_database_that_cannot_serve_is_503_with_the_reason_and_when_to_c
     house.world.advance(minutes=1)
     problem_of(await client.get("/v1/mailboxes"), 503, "unavailable")
     house.store.broken = None
+    assert (await client.get("/v1/mailboxes")).status_code == 200
+
+
+async def test_with_a_full_disk_reading_goes_on(client, house):
+    async def full(key_id, at):
+        raise StoreUnavailable("The disk is full.")
+
+    house.store.key_used = full
     assert (await client.get("/v1/mailboxes")).status_code == 200
 
 

@@ -8,11 +8,13 @@ from dataclasses import replace
 
 import httpx2
 import pytest
+import structlog
 import uvicorn
 from standardwebhooks import Webhook
 
 from postroom.core import apikey
 from postroom.core.events import EventType
+from postroom.core.ports.store import StoreUnavailable
 from tests.rig.ports import free_port, until_open
 from tests.web.conftest import AUTHORIZATION, TOKEN, fields_of, problem_of
 
@@ -122,6 +124,18 @@ async def test_a_stream_ends_at_the_next_sign_of_life_when_its_key_is_revoked(se
         house.world.advance(seconds=31)
         await house.announce.tick()
         assert [line async for line in lines] == []
+
+
+async def test_a_stream_whose_database_fails_ends_so_that_the_client_comes_back(server, house):
+    async def failing(after, **_):
+        yield None
+        raise StoreUnavailable("The disk is full.")
+
+    house.announce.follow = failing
+    with structlog.testing.capture_logs() as logs:
+        async with stream(server) as lines:
+            assert [line async for line in lines] == [": still here", ""]
+    assert logs == [{"event": "stream of events ended", "log_level": "warning", "reason": "The disk is full."}]
 
 
 async def test_a_client_that_leaves_leaves_nothing_behind(server, house):

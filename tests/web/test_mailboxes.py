@@ -5,7 +5,7 @@ import json
 import pytest
 
 from tests.web.conftest import NEW_MAILBOX, fields_of, problem_of
-from tests.web.fakes import WRONG_PASSWORD
+from tests.web.fake_flows import WRONG_PASSWORD
 
 
 def with_password(password, **others):

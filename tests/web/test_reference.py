@@ -103,7 +103,7 @@ CHECKS = (
     unsupported_method,
 )
 bounded = settings(
-    max_examples=20,
+    max_examples=12,
     derandomize=True,
     database=None,
     deadline=None,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+import structlog
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -14,6 +15,8 @@ from postroom.core.ports.world import World
 from postroom.web import problem
 from postroom.web.failures import problem_of
 from postroom.web.problem import Problem
+
+log = structlog.get_logger()
 
 REMEMBERED = timedelta(seconds=30)
 """How long a key is taken for good without asking the store: a revoked one works at most so long."""
@@ -57,7 +60,10 @@ class Keys:
         if noted is not None and now - noted < NOTED:
             return
         self._noted[key_id] = now
-        await self._store.key_used(key_id, now)
+        try:
+            await self._store.key_used(key_id, now)
+        except StoreUnavailable as failure:  # with a full disk there is still much to be read
+            log.warning("use of a key not noted", key=key_id, reason=str(failure))
 
 
 class Authentication:

@@ -56,12 +56,11 @@ class Edge:
         try:
             await self._app(scope, receive, sending)
         except Exception as failure:
-            request = Request(scope)
-            known = problem_of(failure)
-            found = known or unexpected(request, failure)
-            if started:
-                raise
-            await found.response(scope["path"])(scope, receive, sending)
+            found = problem_of(failure)
+            if started or found is None:
+                found = unexpected(Request(scope), failure)
+            if not started:  # else the server closes the connection: the client sees that the answer is not whole
+                await found.response(scope["path"])(scope, receive, sending)
 
 
 def _complete(scope: Scope, headers: MutableHeaders) -> None:

@@ -13,7 +13,7 @@ from starlette.responses import Response
 
 from postroom.core.compose import BadDraft
 from postroom.core.delivery import NotPossible
-from postroom.core.ports.store import AddressTaken, IdempotencyConflict, StoreUnavailable
+from postroom.core.ports.store import AddressTaken, BadCursor, IdempotencyConflict, StoreUnavailable
 from postroom.flows.accept import NoSuchConversation, NoSuchDelivery
 from postroom.flows.connect import NoSuchMailbox, NotConnected
 from postroom.web import problem, validation
@@ -42,6 +42,8 @@ def problem_of(failure: Exception) -> Problem | None:
             return _not_connected(failure)
         case BadDraft():
             return problem.invalid(failure.field, str(failure))
+        case BadCursor():
+            return problem.invalid("cursor", "This list never gave out such a cursor: begin again without it.")
         case NoSuchMailbox():
             return problem.not_found("mailbox")
         case NoSuchConversation():
@@ -96,6 +98,7 @@ def install(app: FastAPI) -> None:
         RequestValidationError,
         NotConnected,
         BadDraft,
+        BadCursor,
         NoSuchMailbox,
         NoSuchConversation,
         NoSuchDelivery,

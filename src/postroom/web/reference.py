@@ -48,6 +48,14 @@ _CONFLICTS = {
     "retry_delivery": "The delivery's state does not allow it.",
     "cancel_delivery": "The delivery's state does not allow it.",
 }
+_NEW = {"Location": "The path of what was made."}
+_TAKEN = {**_NEW, "Idempotent-Replayed": "`true` where the idempotency key came before: nothing was sent again."}
+_HEADERS = {
+    "connect_mailbox": {"201": _NEW},
+    "create_webhook": {"201": _NEW},
+    "send_message": {"202": _TAKEN},
+    "reply": {"202": _TAKEN},
+}
 _CONNECTING = frozenset({"connect_mailbox", "change_mailbox", "reauthenticate_mailbox"})
 _FINDS_ANOTHER = frozenset({"send_message"})
 """Operations that name another thing in their body, which may not exist."""
@@ -115,6 +123,8 @@ def _complete(path: str, operation: dict[str, Any]) -> None:
         answers["503"] = _problem(UNAVAILABLE.meaning, {"Retry-After": "Seconds until it may be tried again."})
     elif name == "ready":
         answers["503"] = _problem("The database does not answer, or the engine does not run.")
+    for status, names in _HEADERS.get(name, {}).items():
+        answers[status]["headers"] = _headers(names)
     if "{" in path or name in _FINDS_ANOTHER:
         answers["404"] = _problem(NOT_FOUND.meaning)
     if operation.get("parameters") or "requestBody" in operation:
@@ -135,10 +145,12 @@ def _problem(meaning: str, headers: dict[str, str] | None = None) -> dict[str, A
         "content": {MEDIA_TYPE: {"schema": {"$ref": _REF.format(model="Problem")}}},
     }
     if headers:
-        answer["headers"] = {
-            name: {"description": text, "schema": {"type": "string"}} for name, text in headers.items()
-        }
+        answer["headers"] = _headers(headers)
     return answer
+
+
+def _headers(texts: dict[str, str]) -> dict[str, Any]:
+    return {name: {"description": text, "schema": {"type": "string"}} for name, text in texts.items()}
 
 
 def _webhook() -> dict[str, Any]:

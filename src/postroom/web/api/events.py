@@ -7,15 +7,18 @@ import re
 from collections.abc import AsyncIterator
 from typing import Annotated
 
+import structlog
 from fastapi import APIRouter, Header, Query, Request
 from sse_starlette import EventSourceResponse, ServerSentEvent
 
 from postroom.core.events import Recorded
+from postroom.core.ports.store import StoreUnavailable
 from postroom.flows.announce import body_of
 from postroom.web import problem
 from postroom.web.schema.event import LARGEST_POSITION, EventQuery
 from postroom.web.services import Injected, Services
 
+log = structlog.get_logger()
 router = APIRouter(prefix="/events", tags=["events"])
 
 RECONNECT = 2000
@@ -62,14 +65,17 @@ async def _after(services: Services, query: EventQuery, last_event_id: str | Non
 
 
 async def _stream(request: Request, events: AsyncIterator[Recorded | None]) -> AsyncIterator[ServerSentEvent]:
-    """Ends where the key was revoked meanwhile; a failure ends it too, and the client comes back by itself."""
+    """Ends where the key was revoked meanwhile, or the database fails: the client comes back by itself."""
     keys, digest = request.app.state.keys, request.state.key_digest
     yield ServerSentEvent(comment="Postroom", retry=RECONNECT, sep="\n")
-    async for recorded in events:
-        if recorded is not None:
-            data = json.dumps(body_of(recorded.event), ensure_ascii=False, separators=(",", ":"))
-            yield ServerSentEvent(data, id=str(recorded.position), event=recorded.event.type.value, sep="\n")
-        elif await keys.admits(digest):
-            yield ServerSentEvent(comment="still here", sep="\n")
-        else:
-            return
+    try:
+        async for recorded in events:
+            if recorded is not None:
+                data = json.dumps(body_of(recorded.event), ensure_ascii=False, separators=(",", ":"))
+                yield ServerSentEvent(data, id=str(recorded.position), event=recorded.event.type.value, sep="\n")
+            elif await keys.admits(digest):
+                yield ServerSentEvent(comment="still here", sep="\n")
+            else:
+                return
+    except StoreUnavailable as failure:
+        log.warning("stream of events ended", reason=str(failure))

@@ -32,22 +32,29 @@ def mount_static(app: FastAPI) -> None:
 
 
 @router.get("/")
-async def home(services: Injected) -> HTMLResponse:
+async def home(request: Request, services: Injected) -> HTMLResponse:
     """What this is and how to begin."""
-    return _page("home.html", version=services.version, trouble=services.engine_ready())
+    return _page("home.html", version=services.version, trouble=services.engine_ready(), base=_base(request))
 
 
 @router.get("/docs")
 async def docs(request: Request) -> HTMLResponse:
     """The reference, made from the OpenAPI description."""
     document = request.app.openapi()
-    return _page("docs.html", version=document["info"]["version"], reference=outline(document), problems=TYPES)
+    return _page(
+        "docs.html", version=document["info"]["version"], reference=outline(document, _base(request)), problems=TYPES
+    )
 
 
 @router.get("/openapi.json")
 async def openapi(request: Request) -> JSONResponse:
     """The description itself."""
     return JSONResponse(request.app.openapi())
+
+
+def _base(request: Request) -> str:
+    """Where this server was reached, for examples that can be copied as they are."""
+    return str(request.base_url).rstrip("/")
 
 
 def _page(template: str, **values: object) -> HTMLResponse:

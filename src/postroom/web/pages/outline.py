@@ -64,11 +64,11 @@ class Reference:
     groups: tuple[Group, ...]
 
 
-def outline(document: Json) -> Reference:
-    """The description in the order of its tags."""
+def outline(document: Json, base: str) -> Reference:
+    """The description in the order of its tags, with examples for the server at `base`."""
     schemas = document["components"]["schemas"]
     operations = [
-        (operation["tags"][0], _operation(method, path, operation, schemas))
+        (operation["tags"][0], _operation(base, method, path, operation, schemas))
         for path, methods in document["paths"].items()
         for method, operation in methods.items()
         if method in _METHODS
@@ -80,7 +80,7 @@ def outline(document: Json) -> Reference:
     return Reference(document["info"]["description"], groups)
 
 
-def _operation(method: str, path: str, operation: Json, schemas: Json) -> Operation:
+def _operation(base: str, method: str, path: str, operation: Json, schemas: Json) -> Operation:
     body = operation.get("requestBody", {}).get("content", {}).get("application/json", {}).get("schema")
     parameters = tuple(
         Field(
@@ -100,7 +100,7 @@ def _operation(method: str, path: str, operation: Json, schemas: Json) -> Operat
         parameters=parameters,
         body=_fields(body, schemas) if body else (),
         answers=tuple(_answer(status, one, schemas) for status, one in operation["responses"].items()),
-        example=_curl(method.upper(), path, _example(body, schemas) if body else None),
+        example=_curl(method.upper(), base + path, _example(body, schemas) if body else None),
     )
 
 
@@ -183,11 +183,9 @@ def _shown(name: str, schema: Json) -> bool:
     return name in required or (not required and len(schema["properties"]) <= len(("url", "types", "enabled")))
 
 
-def _curl(method: str, path: str, body: object) -> str:
-    lines = [
-        f"curl -X {method} http://127.0.0.1:8025{path}" if method != "GET" else f"curl http://127.0.0.1:8025{path}"
-    ]
-    if path.startswith("/v1"):
+def _curl(method: str, url: str, body: object) -> str:
+    lines = [f"curl {url}" if method == "GET" else f"curl -X {method} {url}"]
+    if "/v1/" in url:
         lines.append('-H "Authorization: Bearer $POSTROOM_KEY"')
     if body is not None:
         lines.append('-H "Content-Type: application/json"')
