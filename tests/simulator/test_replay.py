@@ -13,7 +13,8 @@ from .conftest import ANNA, BEN, PASSWORD
 from .dialogue import Dialogue, imap, plain, smtp
 
 CORPUS = Path(__file__).parent.parent / "corpus"
-RECORDS = [json.loads(line) for file in sorted(CORPUS.glob("*-dev.jsonl")) for line in file.open(encoding="utf-8")]
+TEXTS = [file.read_text(encoding="utf-8") for file in sorted(CORPUS.glob("*-dev.jsonl"))]
+RECORDS = [json.loads(line) for text in TEXTS for line in text.split("\n") if line]
 FACTS = ("status", "response_code", "smtp_code", "enhanced")
 SMTP_COMMANDS = {"mail": f"MAIL FROM:<{ANNA}>", "rcpt": f"RCPT TO:<{BEN}>", "data": "DATA", "dot": "y\r\n."}
 IMAP_COMMANDS = {"select": "SELECT INBOX", "fetch": "FETCH 1 UID", "append": "APPEND INBOX {1+}\r\nx"}
@@ -168,3 +169,24 @@ async def test_a_certificate_met_at_starttls_is_played_there(simulator):
         assert (await client.reply("STARTTLS")).startswith("220")
         with pytest.raises(ssl.SSLCertVerificationError, match="local issuer"):
             await asyncio.wait_for(client.writer.start_tls(simulator.client_context(), server_hostname="localhost"), 5)
+
+
+@pytest.mark.parametrize(
+    ("direction", "stage", "raw", "known", "answer"),
+    [
+        ("smtp", "auth", "535-5.7.8 a\n535 5.7.8 b", {}, "535-5.7.8 a\n535 5.7.8 b"),
+        ("smtp", "auth", "454 4.7.0 Later\n at com.example.Mail", {}, "454-4.7.0 Later\n454 at com.example.Mail"),
+        ("smtp", "mail", "Try later", {"enhanced": "4.3.2"}, "451 Try later"),
+        ("smtp", "send", "No", {"smtp_code": 553}, "553 No"),
+        ("imap", "auth", "NO [LIMIT] Enough", {}, "{tag} NO [LIMIT] Enough"),
+        ("imap", "auth", "a7 NO Enough", {}, "{tag} NO Enough"),
+        ("imap", "auth", "Enough", {"response_code": "LIMIT"}, "{tag} NO [LIMIT] Enough"),
+        ("imap", "select", "BAD What", {}, "{tag} BAD What"),
+        ("imap", "fetch", "* BYE Gone", {"status": "BYE"}, "* BYE Gone"),
+        ("imap", "greeting", "BYE Gone", {"status": "BYE"}, "* BYE Gone"),
+        ("imap", "greeting", "* NO [UNAVAILABLE] Sick", {"status": "NO"}, "* NO [UNAVAILABLE] Sick"),
+        ("imap", "capability", "* CAPABILITY IMAP4", {}, "* CAPABILITY IMAP4\n{tag} OK done"),
+    ],
+)
+def test_words_get_the_wire_form_and_nothing_else(direction, stage, raw, known, answer):
+    assert fault_from_record(direction, stage, raw, **known).answer == answer

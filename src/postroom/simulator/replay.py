@@ -67,7 +67,8 @@ def fault_from_record(
     """The fault that plays a record; the other facts are what the record knows beside `raw`.
 
     `stage` is the stage of the evidence: `data` is played after the final dot, where servers judge content, and `send`
-    (somewhere in MAIL, RCPT, DATA) at MAIL. Raises FieldError for `dns` and `oauth`, which no mail server says.
+    (somewhere in MAIL, RCPT, DATA) at MAIL. `account` counts only where somebody has signed in, `times` not for a
+    refused connection. Raises FieldError for `dns` and `oauth`, which no mail server says.
     """
     try:
         protocol = Service(direction)
@@ -88,7 +89,7 @@ def fault_from_record(
     if not answered and re.search(_LOST, raw, re.IGNORECASE):
         return Fault(protocol=protocol, stage=stage, behaviour=Behaviour.CLOSE, account=who, times=times)
     answer = (
-        _smtp_answer(raw, smtp_code or _code(stage, enhanced))
+        _smtp_answer(raw, smtp_code or _code(raw, stage, enhanced))
         if protocol is Service.SMTP
         else _imap_answer(raw, stage, status, response_code)
     )
@@ -105,8 +106,10 @@ def _lines(raw: str) -> list[str]:
     return [line for line in said if line] or lines or ["(no text)"]
 
 
-def _code(stage: str, enhanced: str | None) -> int:
-    """The reply code that goes with a stage, passing where the enhanced code (RFC 3463) says that it passes."""
+def _code(raw: str, stage: str, enhanced: str | None) -> int:
+    """The reply code: the text's own, or what goes with the stage, passing where RFC 3463 says that it passes."""
+    if own := re.match(r"\s*([45]\d\d)[ ,-]", raw):
+        return int(own[1])
     if enhanced is not None and enhanced.startswith("4"):
         return 454 if stage in ("auth", "starttls") else 451
     return _SMTP_CODE.get(stage, 554)
@@ -124,22 +127,28 @@ def _smtp_answer(raw: str, code: int) -> str:
 
 def _imap_answer(raw: str, stage: str, status: str | None, response_code: str | None) -> str:
     lines = _lines(raw)
-    if stage == "greeting":
-        text = " ".join(lines).lstrip("\\")
-        return text if text.startswith("* ") else f"* {status or 'BYE'} {text}"
     spoken = [line for line in lines if line.startswith(("* ", "+ ")) or _TAGGED.match(line)]
-    if spoken and len(spoken) == len(lines):
-        answer: list[str] = []
-        for line in spoken:  # to the first tagged line: what follows answered another command
-            answer.append(line if line.startswith(("* ", "+ ")) else re.sub(r"^\S+", "{tag}", line))
-            if answer[-1].startswith("{tag}"):
-                break
-        ended = answer[-1].startswith("{tag}") or answer[-1].upper().startswith("* BYE")
-        return "\n".join(answer if ended else [*answer, f"{{tag}} {status or 'OK'} done"])
-    text = " ".join(lines)
-    if status == "BYE":
-        return text if text.startswith("* BYE") else f"* BYE {text.removeprefix('BYE ')}"
-    text = re.sub(r"^(NO|BAD|OK) ", "", text)
+    if spoken and len(spoken) == len(lines) and stage != "greeting":
+        return _spoken_answer(spoken, status)
+    text = " ".join(lines).lstrip("\\")
+    if stage == "greeting" and text.startswith("* "):
+        return text
+    said = re.match(r"(?:\* )?(OK|NO|BAD|BYE) ", text)
+    if said is not None and status in (None, said[1]):
+        status, text = said[1], text[said.end() :]
     if response_code and f"[{response_code}" not in text:
         text = f"[{response_code}] {text}"
+    if stage == "greeting" or status == "BYE":
+        return f"* {status or 'BYE'} {text}"
     return f"{{tag}} {status or 'NO'} {text}"
+
+
+def _spoken_answer(spoken: list[str], status: str | None) -> str:
+    """Lines as the server spoke them, to the first tagged one: what follows answered another command."""
+    answer: list[str] = []
+    for line in spoken:
+        if _TAGGED.match(line):
+            return "\n".join([*answer, re.sub(r"^\S+", "{tag}", line)])
+        answer.append(line)
+    ended = answer[-1].upper().startswith("* BYE")
+    return "\n".join(answer if ended else [*answer, f"{{tag}} {status or 'OK'} done"])
