@@ -80,6 +80,7 @@ async def test_a_refused_sign_in_is_answered_with_its_diagnosis_and_every_step(c
     problem = problem_of(await client.post("/v1/mailboxes", json=with_password(WRONG_PASSWORD)), 422, "not-connected")
     assert problem["diagnosis"]["code"] == "imap.invalid_credentials"
     assert problem["diagnosis"]["steps"]
+    assert problem["detail"] == f"{problem['diagnosis']['message'].rstrip('.')}. Nothing was saved."
     failed = problem["report"]["imap"]["steps"][-1]
     assert failed["name"] == "sign_in"
     assert failed["outcome"] == "failed"

@@ -113,10 +113,10 @@ def install(app: FastAPI) -> None:
 def _not_connected(failure: NotConnected) -> Problem:
     report = failure.report
     diagnosis = report.diagnosis
-    detail = diagnosis.message if diagnosis else "A step of the connection failed."
+    what = diagnosis.message if diagnosis else "A step of the connection failed"
     return Problem(
         problem.NOT_CONNECTED,
-        f"{detail} Nothing was saved.",
+        f"{what.rstrip('.')}. Nothing was saved.",
         diagnosis=diagnosis,
         report=Report.of(report).model_dump(mode="json"),
     )
