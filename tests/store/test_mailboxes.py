@@ -121,7 +121,7 @@ async def test_a_deleted_mailbox_leaves_no_row(store: Store, world: World) -> No
     assert {one.mailbox_id for one in (await store.deliveries()).items} == {keep.id}
     assert {one.mailbox_id for one in (await store.conversations()).items} == {keep.id}
     assert {one.event.mailbox_id for one in await store.events(0)} == {keep.id}
-    assert list(lease.mailbox_id for lease in await store.leases("wrk_one")) == [keep.id]
+    assert [lease.mailbox_id for lease in await store.leases("wrk_one")] == [keep.id]
 
 
 async def test_a_credential_is_replaced(store: Store, world: World) -> None:

@@ -8,8 +8,7 @@ from sqlalchemy import Connection, select
 
 from postroom.core.ports.store import BadCursor, Store
 from postroom.core.ports.world import World
-from postroom.store import database
-from postroom.store.database import Database
+from postroom.store.database import Database, insert_new
 from postroom.store.migration import BadDatabase, SchemaMismatch, migrate, newest, schema_version, sqlite_file
 from postroom.store.postgresql import PostgreSQLDatabase
 from postroom.store.schema import secret_key
@@ -48,8 +47,7 @@ async def open_store(url: str, *, secret_key: bytes, world: World, migrate: bool
 
 def _check_key(connection: Connection, vault: Vault, now: datetime) -> None:
     """Raises SecretKeyWrong before anything is sealed with the wrong key; the first key is noted."""
-    noted = database.insert(connection, secret_key).values(id=vault.fingerprint, created_at=now)
     known = set(connection.execute(select(secret_key.c.id)).scalars())
     if known and vault.fingerprint not in known:
         raise SecretKeyWrong(WRONG_KEY)
-    connection.execute(noted.on_conflict_do_nothing())
+    connection.execute(insert_new(connection, secret_key), {"id": vault.fingerprint, "created_at": now})

@@ -11,7 +11,8 @@ from sqlalchemy import ColumnElement, Connection, Row, and_, bindparam, insert, 
 from postroom.core.identity import mailbox_of
 from postroom.core.message import Address, Conversation, Message, Parsed
 from postroom.core.ports.store import Page
-from postroom.store import database, paging
+from postroom.store import paging
+from postroom.store.database import insert_new
 from postroom.store.messages import addresses_of, message_of_row, reference_key
 from postroom.store.schema import conversation, conversation_reference, message
 
@@ -20,6 +21,12 @@ MOST_REFERENCES = 100
 MOST_PARTICIPANTS = 100
 """Participants that a conversation shows."""
 _AT_ONCE = 500
+
+
+_KNOWN = select(conversation_reference.c.rfc_message_id, conversation_reference.c.conversation_id).where(
+    conversation_reference.c.mailbox_id == bindparam("of_mailbox"),
+    conversation_reference.c.rfc_message_id.in_(bindparam("keys", expanding=True)),
+)
 
 
 def references(parsed: Parsed) -> list[str]:
@@ -33,11 +40,8 @@ def known(connection: Connection, mailbox_id: str, keys: Iterable[str]) -> dict[
     wanted = sorted(set(keys))
     found: dict[str, str] = {}
     for start in range(0, len(wanted), _AT_ONCE):
-        query = select(conversation_reference.c.rfc_message_id, conversation_reference.c.conversation_id).where(
-            conversation_reference.c.mailbox_id == mailbox_id,
-            conversation_reference.c.rfc_message_id.in_(wanted[start : start + _AT_ONCE]),
-        )
-        found.update((row[0], row[1]) for row in connection.execute(query))
+        rows = connection.execute(_KNOWN, {"of_mailbox": mailbox_id, "keys": wanted[start : start + _AT_ONCE]})
+        found.update((row[0], row[1]) for row in rows)
     return found
 
 
@@ -52,7 +56,7 @@ def join(connection: Connection, mailbox_id: str, messages: Sequence[Message]) -
         _grown(there[identifier], group) for identifier, group in sorted(of_conversation.items()) if identifier in there
     ]
     if new:
-        connection.execute(insert(conversation), new)
+        connection.execute(_BEGIN, new)
     if grown:
         connection.execute(_GROW, grown)
     noted = [
@@ -61,9 +65,19 @@ def join(connection: Connection, mailbox_id: str, messages: Sequence[Message]) -
         for key in references(one.parsed)
     ]
     if noted:
-        connection.execute(database.insert(connection, conversation_reference).on_conflict_do_nothing(), noted)
+        connection.execute(insert_new(connection, conversation_reference), noted)
 
 
+_THERE = (
+    select(conversation)
+    .where(
+        conversation.c.mailbox_id == bindparam("of_mailbox"),
+        conversation.c.id.in_(bindparam("identifiers", expanding=True)),
+    )
+    .order_by(conversation.c.id)
+    .with_for_update(key_share=True)
+)
+_BEGIN = insert(conversation)
 _GROW = (
     update(conversation)
     .where(conversation.c.mailbox_id == bindparam("of_mailbox"), conversation.c.id == bindparam("identifier"))
@@ -78,13 +92,8 @@ _GROW = (
 
 def _there(connection: Connection, mailbox_id: str, identifiers: Sequence[str]) -> dict[str, Row[Any]]:
     # In the order of their keys, locked: two who write to the same conversations wait, but never for each other.
-    query = (
-        select(conversation)
-        .where(conversation.c.mailbox_id == mailbox_id, conversation.c.id.in_(identifiers))
-        .order_by(conversation.c.id)
-        .with_for_update(key_share=True)
-    )
-    return {row.id: row for row in connection.execute(query)}
+    rows = connection.execute(_THERE, {"of_mailbox": mailbox_id, "identifiers": identifiers})
+    return {row.id: row for row in rows}
 
 
 def _begun(messages: Sequence[Message]) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 from typing import Concatenate, ParamSpec, Protocol, TypeVar, cast
 
 from sqlalchemy import Connection, Table
@@ -43,7 +44,21 @@ def wrote(result: object) -> bool:
 
 def insert(connection: Connection, table: Table) -> postgresql.Insert:
     """INSERT that knows ON CONFLICT: the two databases agree on it, SQLAlchemy has one class for each."""
-    if connection.dialect.name == "sqlite":
+    return _insert(connection.dialect.name, table)
+
+
+def _insert(dialect: str, table: Table) -> postgresql.Insert:
+    if dialect == "sqlite":
         # Both classes have the same ON CONFLICT methods; the cast spares every caller the choice.
         return cast("postgresql.Insert", sqlite.insert(table))
     return postgresql.insert(table)
+
+
+def insert_new(connection: Connection, table: Table) -> postgresql.Insert:
+    """INSERT that passes over rows whose key is there already; `rowcount` says how many were not."""
+    return _insert_new(connection.dialect.name, table)
+
+
+@cache  # building a statement costs more than running it
+def _insert_new(dialect: str, table: Table) -> postgresql.Insert:
+    return _insert(dialect, table).on_conflict_do_nothing()

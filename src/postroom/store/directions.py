@@ -6,13 +6,13 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Select, Update, and_, case, func, literal, or_, select, update
+from sqlalchemy import Connection, Select, Update, and_, bindparam, func, or_, select, update
 
 from postroom.core.delivery import OPEN, Delivery, sources, step
 from postroom.core.delivery import Signal as DeliverySignal
 from postroom.core.diagnosis.verdict import Diagnosis
 from postroom.core.events import Event, EventType, delivery_data
-from postroom.core.health import Health
+from postroom.core.health import UNTOLD, Health
 from postroom.core.health import State as HealthState
 from postroom.core.mailbox import Direction
 from postroom.core.ports.store import HealthChange, MailboxGone
@@ -32,11 +32,17 @@ def get(connection: Connection, mailbox_id: str, direction: Direction) -> Health
     return health_of_row(row)
 
 
+_SENDING = (
+    select(health)
+    .where(health.c.mailbox_id == bindparam("of_mailbox"), health.c.direction == str(Direction.SMTP))
+    .with_for_update(read=True)
+)
+
+
 def sending(connection: Connection, mailbox_id: str) -> Health:
     """The sending direction, kept from changing until the commit: what is queued now will be seen by a HOLD to come,
     or has seen it. Raises MailboxGone."""
-    query = select(health).where(health.c.mailbox_id == mailbox_id, health.c.direction == str(Direction.SMTP))
-    row = connection.execute(query.with_for_update(read=True)).one_or_none()
+    row = connection.execute(_SENDING, {"of_mailbox": mailbox_id}).one_or_none()
     if row is None:
         raise MailboxGone(mailbox_id)
     return health_of_row(row)
@@ -105,10 +111,8 @@ def _kept(diagnosis: Diagnosis | None) -> dict[str, Any] | None:
 
 
 def _release(connection: Connection, mailbox_id: str, now: datetime) -> None:
-    due = case((delivery.c.send_at > now, delivery.c.send_at), else_=literal(now, delivery.c.send_at.type))
-    connection.execute(
-        _moved(mailbox_id, DeliverySignal.RELEASE).values(next_attempt_at=due, updated_at=now, diagnosis=None)
-    )
+    # next_attempt_at stays: it is long past, or a recipient's server, or send_at, asked for the wait.
+    connection.execute(_moved(mailbox_id, DeliverySignal.RELEASE).values(updated_at=now, diagnosis=None))
 
 
 def note_heard(connection: Connection, heard: Mapping[tuple[str, Direction], datetime]) -> None:
@@ -147,7 +151,7 @@ def unsettled(connection: Connection, worker_id: str, direction: Direction) -> l
 
 
 def lasting(connection: Connection, worker_id: str, since: datetime, limit: int) -> list[Health]:
-    untold = [str(HealthState.FALTERING), str(HealthState.SUSPECTED)]
+    untold = [str(one) for one in UNTOLD]
     query = (
         _of_worker(worker_id)
         .where(health.c.state.in_(untold), health.c.since < since)

@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Row, insert, select, update
+from sqlalchemy import Connection, Row, bindparam, insert, select, update
 
 from postroom.core.events import Event, EventType, Recorded
 from postroom.store.schema import event, event_position
+
+_MOVE = update(event_position).values(last=event_position.c.last + bindparam("number")).returning(event_position.c.last)
+_INSERT = insert(event)
 
 
 def append(connection: Connection, events: Sequence[Event]) -> None:
@@ -20,10 +23,9 @@ def append(connection: Connection, events: Sequence[Event]) -> None:
     """
     if not events:
         return
-    moved = update(event_position).values(last=event_position.c.last + len(events)).returning(event_position.c.last)
-    last: int = connection.execute(moved).scalar_one()
+    last: int = connection.execute(_MOVE, {"number": len(events)}).scalar_one()
     connection.execute(
-        insert(event),
+        _INSERT,
         [
             {
                 "mailbox_id": one.mailbox_id,

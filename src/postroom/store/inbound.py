@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection, delete, insert, select, update
 
 from postroom.core.conversation import place
 from postroom.core.cursor import Cursor, Outcome
@@ -84,6 +84,15 @@ def record(
         if not refuses_data(error):
             raise
     return [taken for one in new for taken in _take_one(connection, progress, one, now)]
+
+
+def forget(connection: Connection, lease: Lease, name: str, uid_validity: int) -> None:
+    """Rows of the ledger go; messages are marked as of no UIDVALIDITY (0 is none), so that they are known again."""
+    fence(connection, lease)
+    of_folder = (ledger.c.mailbox_id == lease.mailbox_id, ledger.c.folder == name)
+    connection.execute(delete(ledger).where(*of_folder, ledger.c.uid_validity == uid_validity))
+    shown = (message.c.mailbox_id == lease.mailbox_id, message.c.folder == name)
+    connection.execute(update(message).where(*shown, message.c.uid_validity == uid_validity).values(uid_validity=0))
 
 
 def _take_one(connection: Connection, progress: Cursor, one: Digested, now: datetime) -> list[Message]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from sqlalchemy import Connection, delete, func, or_, select, update
+from sqlalchemy import Connection, bindparam, delete, func, or_, select, update
 
 from postroom.core.delivery import OPEN, State, step
 from postroom.core.delivery import Signal as DeliverySignal
@@ -16,14 +16,21 @@ FORGOTTEN = timedelta(days=1)
 """After which the row of a worker that died is removed."""
 
 
+_OWNED = (
+    select(mailbox.c.id)
+    .where(
+        mailbox.c.id == bindparam("identifier"),
+        mailbox.c.worker_id == bindparam("owner"),
+        mailbox.c.epoch == bindparam("number"),
+    )
+    .with_for_update(read=True)
+)
+
+
 def fence(connection: Connection, lease: Lease) -> None:
     """Raises LeaseLost. Keeps the lease from changing hands until the commit."""
-    owned = select(mailbox.c.id).where(
-        mailbox.c.id == lease.mailbox_id,
-        mailbox.c.worker_id == lease.worker_id,
-        mailbox.c.epoch == lease.epoch,
-    )
-    if connection.execute(owned.with_for_update(read=True)).first() is None:
+    values = {"identifier": lease.mailbox_id, "owner": lease.worker_id, "number": lease.epoch}
+    if connection.execute(_OWNED, values).first() is None:
         raise LeaseLost(f"worker {lease.worker_id} does not own {lease.mailbox_id} any more")
 
 

@@ -6,15 +6,15 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, delete, func, select, update
+from sqlalchemy import Connection, Row, Select, delete, func, insert, select, update
 
 from postroom.core.delivery import OPEN
 from postroom.core.delivery import State as DeliveryState
 from postroom.core.health import Health
 from postroom.core.mailbox import AuthKind, Credential, Direction, Mailbox
 from postroom.core.ports.store import AddressTaken, HealthChange, MailboxGone, MailboxView, Page
-from postroom.store import eventlog, paging
-from postroom.store.database import insert
+from postroom.store import database, eventlog, paging
+from postroom.store.database import insert_new
 from postroom.store.rows import (
     address_key,
     cursor_of_row,
@@ -31,13 +31,12 @@ def add(
     connection: Connection, vault: Vault, new: Mailbox, secret: Credential, changes: Sequence[HealthChange]
 ) -> None:
     values = {**mailbox_values(new), "worker_id": None, "epoch": 0}
-    taken = insert(connection, mailbox).values(values).on_conflict_do_nothing(index_elements=["address_key"])
-    if connection.execute(taken).rowcount == 0:
+    if connection.execute(insert_new(connection, mailbox), values).rowcount == 0:
         raise AddressTaken(f"{new.address} is connected already")
     set_credential(connection, vault, new.id, secret)
     for change in changes:
         values = {**health_values(change.health), "heard_at": change.health.heard_at, "code_at": None}
-        connection.execute(insert(connection, health).values(values))
+        connection.execute(insert(health), values)
     eventlog.append(connection, [one for change in changes for one in change.events])
 
 
@@ -61,7 +60,7 @@ def set_credential(connection: Connection, vault: Vault, mailbox_id: str, secret
     known = select(mailbox.c.id).where(mailbox.c.id == mailbox_id)
     if connection.execute(known).first() is None:
         raise MailboxGone(mailbox_id)
-    new = insert(connection, credential).values(mailbox_id=mailbox_id, secret=sealed)
+    new = database.insert(connection, credential).values(mailbox_id=mailbox_id, secret=sealed)
     connection.execute(new.on_conflict_do_update(index_elements=["mailbox_id"], set_={"secret": new.excluded.secret}))
 
 

@@ -73,6 +73,9 @@ def _parsed_of(values: dict[str, Any]) -> Parsed:
     )
 
 
+_INSERT_MESSAGE, _INSERT_RAW = insert(message), insert(raw)  # made once: building costs more than running
+
+
 @dataclass(frozen=True, slots=True)
 class Kept:
     """A message to be written, with what core's does not bear."""
@@ -86,7 +89,7 @@ class Kept:
 def add(connection: Connection, kept: Sequence[Kept]) -> None:
     """Messages with their bytes."""
     connection.execute(
-        insert(message),
+        _INSERT_MESSAGE,
         [
             {
                 "mailbox_id": one.message.mailbox_id,
@@ -106,7 +109,7 @@ def add(connection: Connection, kept: Sequence[Kept]) -> None:
         ],
     )
     connection.execute(
-        insert(raw),
+        _INSERT_RAW,
         [{"mailbox_id": one.message.mailbox_id, "message_id": one.message.id, "body": one.raw} for one in kept],
     )
 

@@ -6,7 +6,20 @@ from collections.abc import Callable, Iterable
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, and_, func, insert, or_, select, tuple_, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Select,
+    Update,
+    and_,
+    bindparam,
+    func,
+    insert,
+    or_,
+    select,
+    tuple_,
+    update,
+)
 
 from postroom.core.delivery import OPEN, Attempt, Delivery, SentCopy, State, sources
 from postroom.core.delivery import Signal as DeliverySignal
@@ -119,41 +132,45 @@ def due(connection: Connection, lease: Lease, now: datetime, limit: int) -> list
     return _deliveries(connection, query.order_by(delivery.c.id))
 
 
+def _to_sending(signal: DeliverySignal, *conditions: ColumnElement[bool]) -> Update:
+    return (
+        update(delivery)
+        .where(
+            delivery.c.mailbox_id == bindparam("of_mailbox"),
+            delivery.c.id == bindparam("identifier"),
+            _in(sources(signal)),
+            *conditions,
+        )
+        .values(state=str(State.SENDING))
+    )
+
+
+_BEGIN = _to_sending(
+    DeliverySignal.BEGUN,
+    select(health.c.mailbox_id)
+    .where(
+        health.c.mailbox_id == bindparam("of_mailbox"),
+        health.c.direction == str(Direction.SMTP),
+        health.c.state == str(HealthState.CONNECTED),
+    )
+    .exists(),
+)
+_TRY = _to_sending(DeliverySignal.TRIED)
+
+
 def begin(connection: Connection, lease: Lease, delivery_id: str, now: datetime) -> bool:
     """To `sending`, where the mailbox's sending is connected."""
-    connected = (
-        select(health.c.mailbox_id)
-        .where(
-            health.c.mailbox_id == lease.mailbox_id,
-            health.c.direction == str(Direction.SMTP),
-            health.c.state == str(HealthState.CONNECTED),
-        )
-        .exists()
-    )
-    return _to_sending(connection, lease, delivery_id, now, DeliverySignal.BEGUN, connected)
+    fence(connection, lease)
+    return connection.execute(_BEGIN, _sending(lease, delivery_id, now)).rowcount == 1
 
 
 def try_held(connection: Connection, lease: Lease, delivery_id: str, now: datetime) -> bool:
-    return _to_sending(connection, lease, delivery_id, now, DeliverySignal.TRIED)
-
-
-def _to_sending(
-    connection: Connection,
-    lease: Lease,
-    delivery_id: str,
-    now: datetime,
-    signal: DeliverySignal,
-    *conditions: ColumnElement[bool],
-) -> bool:
     fence(connection, lease)
-    begun = (
-        update(delivery)
-        .where(
-            delivery.c.mailbox_id == lease.mailbox_id, delivery.c.id == delivery_id, _in(sources(signal)), *conditions
-        )
-        .values(state=str(State.SENDING), updated_at=now)
-    )
-    return connection.execute(begun).rowcount == 1
+    return connection.execute(_TRY, _sending(lease, delivery_id, now)).rowcount == 1
+
+
+def _sending(lease: Lease, delivery_id: str, now: datetime) -> dict[str, Any]:
+    return {"of_mailbox": lease.mailbox_id, "identifier": delivery_id, "updated_at": now}
 
 
 def oldest_held(connection: Connection, lease: Lease, now: datetime) -> Delivery | None:
@@ -168,6 +185,13 @@ def oldest_held(connection: Connection, lease: Lease, now: datetime) -> Delivery
         .limit(1)
     )
     return next(iter(_deliveries(connection, query)), None)
+
+
+_SETTLE = update(delivery).where(
+    delivery.c.mailbox_id == bindparam("of_mailbox"),
+    delivery.c.id == bindparam("identifier"),
+    delivery.c.state == bindparam("was"),
+)
 
 
 def settle(
@@ -187,9 +211,13 @@ def settle(
             settled = held(settled, sending)
             events.append(directions.held_event(settled, new_id(), now))
     swapped = connection.execute(
-        update(delivery)
-        .where(_this(settled.id), delivery.c.state == str(settlement.was))
-        .values(delivery_changes(settled))
+        _SETTLE,
+        {
+            "of_mailbox": settled.mailbox_id,
+            "identifier": settled.id,
+            "was": str(settlement.was),
+            **delivery_changes(settled),
+        },
     )
     if swapped.rowcount == 0:
         return False

@@ -13,7 +13,8 @@ from postroom.core.delivery import Delivery, step
 from postroom.core.delivery import Signal as DeliverySignal
 from postroom.core.health import Health
 from postroom.core.ports.store import Acceptance, Accepted, IdempotencyConflict
-from postroom.store import conversations, database, directions, eventlog, messages
+from postroom.store import conversations, directions, eventlog, messages
+from postroom.store.database import insert_new
 from postroom.store.messages import Kept
 from postroom.store.rows import delivery_of_row, delivery_values
 from postroom.store.schema import delivery
@@ -25,21 +26,13 @@ def accept(connection: Connection, acceptance: Acceptance, now: datetime) -> Acc
     health = directions.sending(connection, taken.mailbox_id)
     if not health.usable:
         taken = held(taken, health)
-    key, digest = acceptance.idempotency or (None, None)
-    new = database.insert(connection, delivery).values(
-        **delivery_values(taken), idempotency_key=key, idempotency_digest=digest
-    )
-    if key is not None and digest is not None:
-        if (known := repeated(connection, taken.mailbox_id, key, digest)) is not None:
-            return Accepted(known, repeated=True)
-        # Another transaction may have brought the same key meanwhile: the index finds it.
-        new = new.on_conflict_do_nothing(
-            index_elements=["mailbox_id", "idempotency_key"], index_where=delivery.c.idempotency_key.is_not(None)
-        )
-    if connection.execute(new).rowcount == 0 and key is not None and digest is not None:
+    key, digest = acceptance.idempotency or (None, "")
+    values = {**delivery_values(taken), "idempotency_key": key, "idempotency_digest": digest}
+    if connection.execute(insert_new(connection, delivery), values).rowcount == 0:
         known = repeated(connection, taken.mailbox_id, key, digest)
-        if known is not None:
-            return Accepted(known, repeated=True)
+        if known is None:
+            raise ValueError(f"there is a delivery {taken.id} already")
+        return Accepted(known, repeated=True)
     messages.add(connection, [Kept(acceptance.message, acceptance.raw, hashlib.sha256(acceptance.raw).digest())])
     conversations.join(connection, taken.mailbox_id, [acceptance.message])
     if not health.usable:
@@ -54,7 +47,7 @@ def held(queued: Delivery, why: Health) -> Delivery:
     return replace(queued, state=state, diagnosis=why.diagnosis)
 
 
-def repeated(connection: Connection, mailbox_id: str, key: str, digest: str) -> Delivery | None:
+def repeated(connection: Connection, mailbox_id: str, key: str | None, digest: str) -> Delivery | None:
     query = select(delivery).where(delivery.c.mailbox_id == mailbox_id, delivery.c.idempotency_key == key)
     row: Row[Any] | None = connection.execute(query).one_or_none()
     if row is None:

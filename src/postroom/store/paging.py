@@ -34,7 +34,7 @@ def decode(cursor: str, *kinds: type) -> tuple[Any, ...]:
             datetime.fromisoformat(one).astimezone(UTC) if kind is datetime else one
             for one, kind in zip(place, kinds, strict=True)
         )
-    except ValueError:
+    except (ValueError, OverflowError):  # a time beyond the calendar
         raise BadCursor from None
 
 

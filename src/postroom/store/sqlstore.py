@@ -153,6 +153,9 @@ class SqlStore:
             digested = inbound.digested(arrivals)
         return await self._write(inbound.record, lease, cursor, digested, self._world.now())
 
+    async def forget(self, lease: Lease, folder: str, uid_validity: int) -> None:
+        await self._write(inbound.forget, lease, folder, uid_validity)
+
     async def message(self, message_id: str) -> Message | None:
         return await self._read(messages.get, message_id)
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, Table, and_, delete, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Row, Table, and_, delete, insert, or_, select, update
 
 from postroom.core.events import Call, EventType, Webhook
 from postroom.store import eventlog
-from postroom.store.database import insert
+from postroom.store.database import insert_new
 from postroom.store.schema import event, event_position, webhook, webhook_call
 from postroom.store.vault import Vault
 
@@ -42,7 +42,7 @@ def _webhook(vault: Vault, row: Row[Any]) -> Webhook:
 
 def add(connection: Connection, vault: Vault, one: Webhook) -> None:
     position = select(event_position.c.last).scalar_subquery()
-    connection.execute(insert(connection, webhook).values(**_values(vault, one), position=position))
+    connection.execute(insert(webhook).values(**_values(vault, one), position=position))
 
 
 def get(connection: Connection, vault: Vault, webhook_id: str) -> Webhook | None:
@@ -92,7 +92,7 @@ def fan_out(connection: Connection, now: datetime, limit: int) -> int:
             if hook.enabled and (not hook.types or one.type in hook.types)
         ]
         if calls:
-            connection.execute(insert(connection, webhook_call).on_conflict_do_nothing(), calls)
+            connection.execute(insert_new(connection, webhook_call), calls)
         # At the end of the log the position is the log's: events of a deleted mailbox leave gaps.
         reached = seen[-1].position if len(seen) == limit else max(last, seen[-1].position if seen else 0)
         connection.execute(update(webhook).where(webhook.c.id == hook.id).values(position=reached))

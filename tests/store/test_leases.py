@@ -1,0 +1,127 @@
+"""Who owns which mailbox: leases, claims and the fence."""
+
+import asyncio
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from postroom.core.cursor import Cursor
+from postroom.core.delivery import State
+from postroom.core.ports.store import Lease, LeaseLost, Store
+from postroom.store import open_store
+from tests.store.make import KEY, NOON, TTL, World, acceptance, add_mailbox, arrival, own
+
+
+async def test_free_mailboxes_are_claimed_up_to_the_limit(store: Store, world: World) -> None:
+    made = sorted([(await add_mailbox(store, world, f"{n}@example.org")).id for n in range(3)])
+    await store.heartbeat("wrk_one", "host", NOON, TTL)
+    first = await store.claim("wrk_one", NOON, limit=2)
+    assert first == [Lease(one, "wrk_one", 1) for one in made[:2]]
+    assert await store.claim("wrk_one", NOON) == [Lease(made[2], "wrk_one", 1)]
+    assert await store.claim("wrk_one", NOON) == []
+    assert await store.leases("wrk_one") == [Lease(one, "wrk_one", 1) for one in made]
+    assert await store.alive(NOON) == 1
+    assert await store.alive(NOON + TTL + TTL) == 0
+
+
+async def test_a_living_owner_keeps_its_mailboxes_and_a_dead_one_loses_them(store: Store, world: World) -> None:
+    new = await add_mailbox(store, world)
+    await own(store, world)
+    await store.heartbeat("wrk_two", "host", NOON, 3 * TTL)
+    assert await store.claim("wrk_two", NOON + TTL) == []
+    await store.heartbeat("wrk_one", "host", NOON + TTL, TTL)
+    assert await store.claim("wrk_two", NOON + 2 * TTL) == []
+    late = NOON + 2 * TTL + timedelta(microseconds=1)
+    assert await store.claim("wrk_two", late) == [Lease(new.id, "wrk_two", 2)]
+    assert await store.leases("wrk_one") == []
+
+
+async def test_what_was_on_its_way_when_its_owner_died_is_unconfirmed(store: Store, world: World) -> None:
+    new = await add_mailbox(store, world)
+    leases = await own(store, world)
+    sending, queued = [(await store.accept(acceptance(world, new.id))).delivery for _ in range(2)]
+    await store.begin(leases[new.id], sending.id, NOON)
+    world.at += timedelta(hours=1)
+    await own(store, world, "wrk_two")
+    found = {one.id: one for one in (await store.deliveries()).items}
+    assert found[sending.id].state is State.UNCONFIRMED
+    assert found[sending.id].next_attempt_at == world.at
+    assert found[queued.id] == queued
+
+
+async def test_what_is_given_back_is_free_at_once(store: Store, world: World) -> None:
+    new = await add_mailbox(store, world)
+    lease = (await own(store, world))[new.id]
+    await store.resign("wrk_one")
+    assert await store.leases("wrk_one") == []
+    assert await store.alive(NOON) == 0
+    with pytest.raises(LeaseLost):
+        await store.record(lease, Cursor(new.id, "INBOX", 1), [])
+    assert (await own(store, world, "wrk_two"))[new.id].epoch == 2
+
+
+async def test_two_workers_never_claim_the_same_mailbox(database_url: str) -> None:
+    stores = [await open_store(database_url, secret_key=KEY, world=World(n * 1000)) for n in range(3)]
+    for n in range(30):
+        await add_mailbox(stores[0], World(9000 + n), f"{n}@example.org")
+    now = NOON
+    for turn in range(1, 6):
+        now += timedelta(hours=1)  # all earlier owners are dead
+        names = [f"wrk_{turn}_{n}" for n in range(3)]
+        for name in names:
+            await stores[0].heartbeat(name, "host", now, TTL)
+
+        async def greedy(store: Store, name: str, now=now) -> list[Lease]:
+            taken: list[Lease] = []
+            while more := await store.claim(name, now, limit=3):
+                taken += more
+            return taken
+
+        claimed = await asyncio.gather(*map(greedy, stores, names))
+        everything = [lease for leases in claimed for lease in leases]
+        assert len({lease.mailbox_id for lease in everything}) == len(everything)
+        # One who was passed over because its row was being written is free still.
+        everything += await stores[0].claim(names[0], now)
+        assert len(everything) == 30
+        assert {lease.epoch for lease in everything} == {turn}
+    for store in stores:
+        await store.close()
+
+
+async def test_a_late_owner_writes_nothing_however_the_race_ends(database_url: str, world: World) -> None:
+    """Two processes write for the same mailbox at the same time: each message that is kept was written under the lease
+    of its time."""
+    one = await open_store(database_url, secret_key=KEY, world=world)
+    two = await open_store(database_url, secret_key=KEY, world=World(5000))
+    new = await add_mailbox(one, world)
+    lease = (await own(one, world))[new.id]
+    lost = asyncio.Event()
+    kept: list[str] = []
+
+    async def work() -> None:
+        for uid in range(1, 100_000):
+            try:
+                (taken,) = await one.record(lease, Cursor(new.id, "INBOX", 1, uid), [arrival(world, new.id, uid)])
+            except LeaseLost:
+                lost.set()
+                return
+            kept.append(taken.id)
+
+    async with asyncio.TaskGroup() as group:
+        group.create_task(work())
+        while len(kept) < 5:
+            await asyncio.sleep(0.001)
+        later = world.at + timedelta(hours=1)
+        await two.heartbeat("wrk_two", "host", later, TTL)
+        taken: list[Lease] = []
+        while not taken:  # a mailbox that is being written to is passed over
+            taken = await two.claim("wrk_two", later)
+    assert lost.is_set()
+    cursor = await two.cursor(new.id, "INBOX")
+    assert cursor is not None
+    assert cursor.last_uid == len(kept) == len(await two.events(0, limit=100_000))
+    with pytest.raises(LeaseLost):
+        await one.record(replace(lease, epoch=2), cursor, [])
+    await one.close()
+    await two.close()
