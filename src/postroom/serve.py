@@ -19,6 +19,7 @@ from fastapi import FastAPI
 from postroom import __version__
 from postroom.core.identity import Kind
 from postroom.core.ports.store import Store
+from postroom.core.ports.world import World
 from postroom.flows.accept import Accept
 from postroom.flows.announce import Announce
 from postroom.flows.connect import Connect
@@ -50,7 +51,7 @@ class House:
     """The rooms, connected to each other; nothing runs yet."""
 
     settings: Settings
-    world: RealWorld
+    world: World
     store: Store
     discovery: Discovery
     connect: Connect
@@ -60,9 +61,12 @@ class House:
 
 
 @asynccontextmanager
-async def build(settings: Settings) -> AsyncIterator[House]:
-    """Opens the store (bringing its schema up to date) and connects the flows. Raises BadSettings, StoreUnavailable."""
-    world = RealWorld()
+async def build(settings: Settings, world: World | None = None) -> AsyncIterator[House]:
+    """Opens the store (bringing its schema up to date) and connects the flows; `world` is this machine's unless given.
+
+    Raises BadSettings, StoreUnavailable.
+    """
+    world = world or RealWorld()
     store = await open_store(settings.database_url, secret_key=secret_key(settings), world=world)
     try:
         yield _house(settings, world, store)
@@ -70,7 +74,7 @@ async def build(settings: Settings) -> AsyncIterator[House]:
         await store.close()
 
 
-def _house(settings: Settings, world: RealWorld, store: Store) -> House:
+def _house(settings: Settings, world: World, store: Store) -> House:
     guard = Guard(allow_private=settings.allow_private_hosts)
     imap, smtp = Imap(guard, now=world.now), Smtp(guard, now=world.now)
     recover = Recover(store, world, confirm=timedelta(seconds=settings.confirm_seconds))

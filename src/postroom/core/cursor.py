@@ -49,6 +49,7 @@ class Change(StrEnum):
     NONE = "none"  # nothing new
     NEW = "new"  # UIDs beyond the cursor
     RESET = "reset"  # UIDVALIDITY changed: every UID we know is void (RFC 9051 2.3.1.1)
+    WOUND_BACK = "wound back"  # UIDNEXT fell under the same UIDVALIDITY, as no server may: it was restored
 
 
 def compare(cursor: Cursor | None, selected: Selected) -> Change:
@@ -57,9 +58,9 @@ def compare(cursor: Cursor | None, selected: Selected) -> Change:
         return Change.FIRST
     if cursor.uid_validity != selected.uid_validity:
         return Change.RESET
-    if selected.uid_next is not None and selected.uid_next <= cursor.last_uid + 1:
-        return Change.NONE
-    return Change.NEW
+    if selected.uid_next is None or selected.uid_next > cursor.last_uid + 1:
+        return Change.NEW
+    return Change.NONE if selected.uid_next == cursor.last_uid + 1 else Change.WOUND_BACK
 
 
 @dataclass(frozen=True, slots=True)

@@ -103,7 +103,7 @@ def delivery_data(delivery: Delivery) -> dict[str, Any]:
         "message_id": delivery.rfc_message_id,
         "conversation_id": delivery.conversation_id,
         "state": str(delivery.state),
-        "attempts": delivery.attempts,
+        "attempt_count": delivery.attempts,
         "recipients": [one.as_dict() for one in delivery.recipients],
         "diagnosis": delivery.diagnosis.as_dict() if delivery.diagnosis else None,
         "accepted_at": rfc3339(delivery.accepted_at),

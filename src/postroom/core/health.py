@@ -12,8 +12,8 @@ from postroom.core.mailbox import Direction
 
 
 class State(StrEnum):
-    """Faltering, suspected and doubted are what people see as degraded: one that nobody was told of yet, one whose
-    sign-in was refused once and not confirmed, and the latter when it has lasted and was told."""
+    """Faltering, suspected and doubted are what people see as degraded: a trouble that nobody was told of yet; a
+    sign-in that was refused once and is not confirmed; and that, while people wait for a word of its end."""
 
     CONNECTING = "connecting"
     CONNECTED = "connected"
@@ -67,16 +67,18 @@ _RESTART = (_S.CONNECTING, (_E.PROBE_NOW,))
 _PAUSE = (_S.PAUSED, (_E.HOLD, _E.PROBE_NEVER))
 _ATTENTION = (_S.NEEDS_ATTENTION, (_E.HOLD, _E.PROBE_SLOWLY, _E.TELL_NEEDS_ATTENTION))
 _SUSPECT = (_S.SUSPECTED, (_E.HOLD, _E.PROBE_CONFIRM))
+_DOUBT = (_S.DOUBTED, (_E.HOLD, _E.PROBE_CONFIRM))
 _FALTER = (_S.FALTERING, (_E.HOLD, _E.PROBE_BACKOFF))
 _REAUTH = (_S.NEEDS_REAUTH, (_E.HOLD, _E.PROBE_NEVER, _E.TELL_NEEDS_REAUTH))
 
 # Every (state, signal) stands here; what is missing is a programming error and raises.
 TABLE: dict[tuple[State, Signal], tuple[State, tuple[Effect, ...]]] = {
     (_S.CONNECTING, _G.SIGNED_IN): (_S.CONNECTED, _UP),
-    (_S.CONNECTING, _G.FAILED): _FALTER,
-    (_S.CONNECTING, _G.SIGN_IN_REFUSED): _SUSPECT,
+    # People wait for the word that it is connected: a trouble on the way must not end in silence.
+    (_S.CONNECTING, _G.FAILED): (_S.CONNECTING, (_E.HOLD, _E.PROBE_BACKOFF)),
+    (_S.CONNECTING, _G.SIGN_IN_REFUSED): _DOUBT,
     (_S.CONNECTING, _G.SETTINGS_REFUSED): _ATTENTION,
-    (_S.CONNECTING, _G.LASTED): (_S.CONNECTING, ()),
+    (_S.CONNECTING, _G.LASTED): (_S.DEGRADED, (_E.HOLD, _E.TELL_DEGRADED)),
     (_S.CONNECTING, _G.CHANGED): _RESTART,
     (_S.CONNECTING, _G.PAUSED): _PAUSE,
     (_S.CONNECTING, _G.RESUMED): (_S.CONNECTING, ()),
@@ -99,14 +101,14 @@ TABLE: dict[tuple[State, Signal], tuple[State, tuple[Effect, ...]]] = {
     (_S.FALTERING, _G.RESUMED): (_S.FALTERING, ()),
     (_S.DEGRADED, _G.SIGNED_IN): (_S.CONNECTED, _UP),
     (_S.DEGRADED, _G.FAILED): (_S.DEGRADED, (_E.PROBE_BACKOFF,)),
-    (_S.DEGRADED, _G.SIGN_IN_REFUSED): _SUSPECT,
+    (_S.DEGRADED, _G.SIGN_IN_REFUSED): _DOUBT,
     (_S.DEGRADED, _G.SETTINGS_REFUSED): _ATTENTION,
     (_S.DEGRADED, _G.LASTED): (_S.DEGRADED, ()),
     (_S.DEGRADED, _G.CHANGED): _RESTART,
     (_S.DEGRADED, _G.PAUSED): _PAUSE,
     (_S.DEGRADED, _G.RESUMED): (_S.DEGRADED, ()),
     # An outage between two refusals does not clear the first: a third bad sign-in may lock the account.
-    (_S.SUSPECTED, _G.SIGNED_IN): (_S.CONNECTED, _UP),
+    (_S.SUSPECTED, _G.SIGNED_IN): (_S.CONNECTED, (_E.RELEASE,)),
     (_S.SUSPECTED, _G.FAILED): (_S.SUSPECTED, (_E.PROBE_BACKOFF,)),
     (_S.SUSPECTED, _G.SIGN_IN_REFUSED): _REAUTH,
     (_S.SUSPECTED, _G.SETTINGS_REFUSED): _ATTENTION,
@@ -132,7 +134,8 @@ TABLE: dict[tuple[State, Signal], tuple[State, tuple[Effect, ...]]] = {
     (_S.NEEDS_REAUTH, _G.RESUMED): (_S.NEEDS_REAUTH, ()),
     (_S.NEEDS_ATTENTION, _G.SIGNED_IN): (_S.CONNECTED, _UP),
     (_S.NEEDS_ATTENTION, _G.FAILED): (_S.NEEDS_ATTENTION, (_E.PROBE_SLOWLY,)),
-    (_S.NEEDS_ATTENTION, _G.SIGN_IN_REFUSED): _SUSPECT,
+    # It may have been refused before it needed attention, and it needs a person already: no second try.
+    (_S.NEEDS_ATTENTION, _G.SIGN_IN_REFUSED): _REAUTH,
     (_S.NEEDS_ATTENTION, _G.SETTINGS_REFUSED): (_S.NEEDS_ATTENTION, (_E.PROBE_SLOWLY,)),
     (_S.NEEDS_ATTENTION, _G.LASTED): (_S.NEEDS_ATTENTION, ()),
     (_S.NEEDS_ATTENTION, _G.CHANGED): _RESTART,
@@ -147,6 +150,10 @@ TABLE: dict[tuple[State, Signal], tuple[State, tuple[Effect, ...]]] = {
     (_S.PAUSED, _G.PAUSED): (_S.PAUSED, ()),
     (_S.PAUSED, _G.RESUMED): _RESTART,
 }
+
+
+UNTOLD = frozenset(state for state, signal in TABLE if signal is _G.LASTED and TABLE[state, signal][0] is not state)
+"""States in which a trouble may last that people were not told of."""
 
 
 def step(state: State, signal: Signal) -> tuple[State, tuple[Effect, ...]]:

@@ -38,13 +38,14 @@ def next_probe(
     if Effect.PROBE_NOW in effects:
         return now
     if Effect.PROBE_CONFIRM in effects:
-        return now + confirm
-    if Effect.PROBE_SLOWLY in effects:
-        return now + SLOW * (1 - 0.25 * jitter)
-    if Effect.PROBE_BACKOFF in effects:
+        wait = confirm
+    elif Effect.PROBE_SLOWLY in effects:
+        wait = SLOW * (1 - 0.25 * jitter)
+    elif Effect.PROBE_BACKOFF in effects:
         wait = backoff(FIRST, CEILING, failures, jitter)
-        return now + max(wait, timedelta(seconds=retry_after or 0))
-    return None
+    else:
+        return None
+    return now + max(wait, timedelta(seconds=retry_after or 0))
 
 
 def next_attempt(attempts: int, now: datetime, jitter: float, retry_after: int | None = None) -> datetime:

@@ -35,6 +35,8 @@ class Accept:
 
     async def accept(self, draft: Draft, idempotency: tuple[str, str] | None = None) -> Accepted:
         """Raises BadDraft (names the field), NoSuchMailbox, NoSuchConversation, IdempotencyConflict."""
+        if draft.in_reply_to is not None:
+            draft = replace(draft, in_reply_to=draft.in_reply_to.strip().strip("<>"))
         view = await self._store.mailbox(draft.mailbox_id)
         if view is None:
             raise NoSuchMailbox
@@ -63,7 +65,8 @@ class Accept:
     def _other_side(self, mailbox: Mailbox, latest: Message) -> tuple[tuple[Address, ...], tuple[Address, ...]]:
         if latest.flow is Flow.OUTBOUND:
             return latest.parsed.to, latest.parsed.cc
-        return reply_recipients(latest.parsed, mailbox.address)
+        others = reply_recipients(latest.parsed, mailbox.address)
+        return others.to, others.cc
 
     async def cancel(self, delivery_id: str) -> Delivery:
         """Raises NoSuchDelivery, and NotPossible where it is sent already, or on its way."""
@@ -92,15 +95,15 @@ class Accept:
     async def _context(self, view: MailboxView, draft: Draft) -> tuple[str | None, Message | None]:
         """The conversation that a draft continues, and the message that it answers."""
         mailbox_id = view.mailbox.id
+        conversation_id = draft.conversation_id
+        if conversation_id is not None:
+            conversation = await self._store.conversation(conversation_id)
+            if conversation is None or conversation.mailbox_id != mailbox_id:
+                raise NoSuchConversation
         if draft.in_reply_to is not None:
             parent = await self._store.message_by_rfc_id(mailbox_id, draft.in_reply_to)
-            return draft.conversation_id or (parent.conversation_id if parent else None), parent
-        if draft.conversation_id is None:
-            return None, None
-        conversation = await self._store.conversation(draft.conversation_id)
-        if conversation is None or conversation.mailbox_id != mailbox_id:
-            raise NoSuchConversation
-        return conversation.id, await self._store.latest(conversation.id)
+            return conversation_id or (parent.conversation_id if parent else None), parent
+        return conversation_id, await self._store.latest(conversation_id) if conversation_id else None
 
     async def _write(
         self,
@@ -113,7 +116,8 @@ class Accept:
         mailbox, now = view.mailbox, self._world.now()
         expires_at = now + timedelta(hours=mailbox.hold_hours)
         if draft.send_at is not None and draft.send_at >= expires_at:
-            raise BadDraft("send_at", f"must be within {mailbox.hold_hours} hours, the hold time of this mailbox")
+            hours = mailbox.hold_hours
+            raise BadDraft("send_at", f"The time to send must be within {hours} hours, the hold time of this mailbox.")
         message_id = self._world.identifier(Kind.MESSAGE, mailbox.id)
         in_reply_to, references = _thread(draft, parent)
         composed = compose(
@@ -140,7 +144,7 @@ class Accept:
             rfc_message_id=composed.parsed.message_id or message_id,
             conversation_id=message.conversation_id,
             state=table.State.QUEUED,
-            sender=mailbox.address,
+            sender=composed.parsed.sender.email if composed.parsed.sender else mailbox.address,
             recipients=tuple(Recipient(address) for address in composed.envelope_recipients),
             size=message.size,
             accepted_at=now,

@@ -9,7 +9,7 @@ from datetime import timedelta
 import structlog
 
 from postroom.core import delivery, retry
-from postroom.core.diagnosis import Diagnosis, Failure, diagnose
+from postroom.core.diagnosis import Action, Diagnosis, Failure, diagnose
 from postroom.core.events import Event, EventType, mailbox_data
 from postroom.core.health import Effect, Health, Signal, State, is_common, signal_of, step
 from postroom.core.identity import Kind
@@ -51,6 +51,9 @@ class Recover:
         """The direction failed with this diagnosis."""
         signal = signal_of(diagnosis)
         if signal is Signal.SIGN_IN_REFUSED and await self._is_common(mailbox, direction, diagnosis):
+            # Every try is still a refused sign-in at the provider: few, and no person is called.
+            slow = int(max(retry.SLOW.total_seconds(), diagnosis.retry_after or 0))
+            diagnosis = replace(diagnosis, action=Action.RETRY, retry_after=slow)
             signal = Signal.FAILED
         return await self._apply(mailbox, direction, signal, diagnosis)
 
@@ -106,7 +109,7 @@ class Recover:
             health,
             state=state,
             since=now if state is not health.state else health.since,
-            diagnosis=None if state in (State.CONNECTED, State.CONNECTING) else diagnosis or health.diagnosis,
+            diagnosis=_diagnosis(health, state, signal, diagnosis),
             failures=failures,
             next_probe_at=next_probe_at,
             heard_at=now if signal is Signal.SIGNED_IN else health.heard_at,
@@ -143,3 +146,12 @@ class Recover:
                 "many mailboxes are refused alike", provider=mailbox.provider, code=diagnosis.name, mailboxes=alike
             )
         return common
+
+
+def _diagnosis(health: Health, state: State, signal: Signal, diagnosis: Diagnosis | None) -> Diagnosis | None:
+    """What is shown from now on: the newest failure, until it works or a person began anew."""
+    if state is State.CONNECTED:
+        return None
+    if diagnosis is not None or (state is not health.state and signal is not Signal.LASTED):
+        return diagnosis
+    return health.diagnosis

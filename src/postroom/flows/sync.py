@@ -37,12 +37,14 @@ class Sync:
         """
         cursor = await self._store.cursor(lease.mailbox_id, selected.folder)
         change = compare(cursor, selected)
-        if cursor is None or change in (Change.FIRST, Change.RESET):
-            if change is Change.RESET:
-                log.warning("uidvalidity changed", mailbox=lease.mailbox_id, folder=selected.folder)
-            cursor = Cursor(lease.mailbox_id, selected.folder, selected.uid_validity)
-        elif change is Change.NONE:
+        if change is Change.NONE:
             return 0
+        if cursor is None or change is not Change.NEW:
+            if change is not Change.FIRST:
+                log.warning("folder numbered anew", mailbox=lease.mailbox_id, folder=selected.folder, change=change)
+            if change is Change.WOUND_BACK:
+                await self._store.forget(lease, selected.folder, selected.uid_validity)
+            cursor = Cursor(lease.mailbox_id, selected.folder, selected.uid_validity)
         return await self.catch_up(lease, session, cursor)
 
     async def news(self, lease: Lease, session: ImapSession, folder: str) -> int:
