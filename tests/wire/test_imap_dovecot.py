@@ -308,5 +308,5 @@ async def test_distance_costs_one_round_trip_not_one_for_each_message(
     front.delay = 0.05
     started = time.monotonic()
     assert len([one async for one in session.fetch(range(1, 201))]) == 200
-    assert time.monotonic() - started < 2  # 200 round trips would take 20 seconds
+    assert time.monotonic() - started < 5  # 200 round trips would take 20 seconds
     session.abort()

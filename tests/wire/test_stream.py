@@ -218,7 +218,7 @@ async def test_silence_is_bounded_and_named() -> None:
         with pytest.raises(Failure) as caught:
             await stream.read_line()
         assert caught.value.evidence.exception == "TimeoutError: no answer for 0.1 seconds"
-        assert time.monotonic() - started < 1
+        assert time.monotonic() - started < 5
         assert stream.closed
 
 
@@ -240,11 +240,11 @@ async def test_bytes_that_keep_coming_are_waited_for_longer_than_one_timeout() -
     async def story(peer: Peer) -> None:
         for _ in range(12):
             await peer.send(b"x" * 10)
-            await asyncio.sleep(0.03)
+            await asyncio.sleep(0.06)
         await peer.gone()
 
     async with served(story) as port:
-        stream = await opened(port, timeout=0.2)
+        stream = await opened(port, timeout=0.6)
         assert await stream.read_exactly(120) == b"x" * 120
         stream.abort()
 

@@ -4,6 +4,7 @@ import asyncio
 import asyncio.sslproto
 import socket
 import ssl
+import time
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -222,3 +223,45 @@ async def test_a_large_message_goes_up_and_comes_down_over_tls(certificates: Cer
         await stream.write(data, secret=True)
         assert await stream.read_exactly(size) == data
         await stream.close()
+
+
+@pytest.mark.parametrize("orderly", [True, False])
+async def test_an_end_inside_tls_is_noticed_at_once(orderly: bool, certificates: Certificates, tmp_path: Path) -> None:
+    async def story(peer: Peer) -> None:
+        await peer.line()
+        if orderly:
+            peer.writer.close()
+        else:
+            peer.writer.transport.abort()
+
+    async with served(story, certificates.good().server_context(tmp_path)) as port:
+        stream = await Stream.open(account(port, Security.TLS, ca=certificates.ca_pem), ANYWHERE)
+        await stream.write(b"x\r\n")
+        started = time.monotonic()
+        with pytest.raises(Failure) as caught:
+            await stream.read_line()
+        assert caught.value.evidence.exception.startswith("ConnectionLost: ")
+        assert time.monotonic() - started < 2
+
+
+async def test_a_server_that_sends_more_than_is_read_is_held_back_inside_tls(
+    certificates: Certificates, tmp_path: Path
+) -> None:
+    sent = 0
+
+    async def story(peer: Peer) -> None:
+        nonlocal sent
+        for _ in range(1000):
+            await peer.send(b"y" * 65536)
+            sent += 65536
+
+    async with served(story, certificates.good().server_context(tmp_path)) as port:
+        stream = await Stream.open(account(port, Security.TLS, ca=certificates.ca_pem), ANYWHERE)
+        await stream.read_exactly(10)
+        await asyncio.sleep(0.3)
+        assert len(stream._pipe.buffer) < 2**20
+        before = sent
+        assert before < 65536 * 1000
+        await stream.read_exactly(20 * 2**20)
+        assert sent > before
+        stream.abort()

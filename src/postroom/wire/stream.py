@@ -15,12 +15,13 @@ from typing import Any, Final
 
 from postroom.core.diagnosis.evidence import Evidence, Failure, Stage, TlsFacts
 from postroom.core.mailbox import Account, Security
-from postroom.core.ports.wire import OnStep, Step
+from postroom.core.ports.wire import OnStep
 from postroom.wire import tls as tls_facts
 from postroom.wire.dial import dial, encrypt
 from postroom.wire.pipe import Pipe
 from postroom.wire.redact import Redaction
 from postroom.wire.resolve import Guard, PrivateHost, ascii_host, resolve
+from postroom.wire.step import StepReport, reported
 
 __all__ = ["Guard", "PrivateHost", "StepReport", "Stream"]
 
@@ -36,12 +37,6 @@ Prelude = Callable[["Stream"], Awaitable[None]]
 
 def _utc_now() -> datetime:
     return datetime.now(UTC)
-
-
-class StepReport:
-    """What a step has to say for itself; `detail` is a line for people."""
-
-    detail = ""
 
 
 class Stream:
@@ -111,24 +106,12 @@ class Stream:
     async def step(self, name: str, stage: Stage) -> AsyncIterator[StepReport]:
         """One step of a probe: at most `timeout` seconds in all, reported to `on_step` with what became of it."""
         self.stage = stage
-        report = StepReport()
-        started = time.perf_counter()
-        try:
+        async with reported(name, self.on_step) as report:
             try:
                 async with asyncio.timeout(self.timeout):
                     yield report
             except TimeoutError as error:
                 raise self.silence(self.timeout) from error
-        except Failure as failure:
-            said = failure.evidence.raw or failure.evidence.exception or ""
-            self._report(Step(name, False, said, _milliseconds(started), failure.evidence))
-            self.abort()
-            raise
-        self._report(Step(name, True, report.detail, _milliseconds(started)))
-
-    def _report(self, step: Step) -> None:
-        if self.on_step is not None:
-            self.on_step(step)
 
     # Opening
 
@@ -148,6 +131,7 @@ class Stream:
             ends = time.monotonic() + self.timeout
             for number, address in enumerate(addresses, 1):
                 self.address = address
+                self._pipe = Pipe()  # an attempt that was given up may still end the one it had
                 try:
                     # A silent first address must leave time for the next.
                     async with asyncio.timeout((ends - time.monotonic()) / (len(addresses) - number + 1)):
@@ -276,9 +260,9 @@ class Stream:
         if len(self._pipe.buffer) == had:
             raise self.lost()
 
-    async def _waited(self, wait: Any) -> bool:  # noqa: ANN401 - any of the pipe's coroutines
+    async def _waited(self, wait: Awaitable[bool]) -> bool:
         try:
-            return bool(await wait)
+            return await wait
         except asyncio.CancelledError:
             self.abort()  # the conversation cannot be taken up again in the middle
             raise
@@ -312,10 +296,16 @@ class Stream:
 
     def record(self, who: str, line: bytes) -> None:
         """Adds to the transcript: C for what we said, S for what the server said."""
-        text = line[:TRANSCRIPT_WIDTH].decode(errors="replace")
-        self.transcript.append(f"{who}: {self._redaction.clean(text)}")
+        text = self._redaction.clean(line[: 4 * TRANSCRIPT_WIDTH].decode(errors="replace"))
+        self.transcript.append(f"{who}: {text[:TRANSCRIPT_WIDTH]}")
 
-    def evidence(self, raw: str = "", *, exception: BaseException | str | None = None, **facts: Any) -> Evidence:  # noqa: ANN401
+    def evidence(
+        self,
+        raw: str = "",
+        *,
+        exception: BaseException | str | None = None,
+        **facts: Any,  # noqa: ANN401 - any field of Evidence
+    ) -> Evidence:
         """What was seen, with everything filled in that the connection knows; `facts` are further fields of Evidence.
 
         Where the server said nothing, `raw` is the exception's words.
@@ -339,7 +329,13 @@ class Stream:
         )
         return replace(seen, **facts) if facts else seen
 
-    def failure(self, raw: str = "", *, exception: BaseException | str | None = None, **facts: Any) -> Failure:  # noqa: ANN401
+    def failure(
+        self,
+        raw: str = "",
+        *,
+        exception: BaseException | str | None = None,
+        **facts: Any,  # noqa: ANN401 - as for evidence
+    ) -> Failure:
         """A Failure with that evidence, to be raised; the connection is closed."""
         failure = Failure(self.evidence(raw, exception=exception, **facts))
         self.abort()
@@ -385,7 +381,3 @@ class Stream:
 def _words(error: BaseException | None) -> str:
     """An exception as `TypeName: text`."""
     return f"{type(error).__name__}: {error}" if error is not None else ""
-
-
-def _milliseconds(started: float) -> float:
-    return (time.perf_counter() - started) * 1000

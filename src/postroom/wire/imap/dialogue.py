@@ -15,6 +15,7 @@ from postroom.wire.stream import Stream
 LONGEST_LINE: Final = 1024 * 1024
 LARGEST_RESPONSE: Final = 256 * 1024 * 1024
 MOST_LITERALS: Final = 1000
+LONGEST_QUOTED: Final = 400
 SMALL_LITERAL: Final = 64 * 1024
 """Up to this size a literal is sent without asking, where the server allows that (LITERAL+, RFC 7888)."""
 
@@ -89,13 +90,15 @@ class Dialogue:
 
         Raises Failure for BYE (unless we are leaving), for what is no IMAP, and as the stream does.
         """
+        line = b""
         try:
             pieces = await self._pieces()
+            line = pieces[0]
             response = parse(pieces)
             if isinstance(response, Data):
                 self._note_data(response)
         except Unparsable as error:
-            raise self.nonsense(str(error)) from error
+            raise self.nonsense(str(error), line) from error
         except Failure as failure:
             raise self._with_notable(failure) from failure
         if isinstance(response, Status):
@@ -156,7 +159,8 @@ class Dialogue:
         self.leaving = True
         try:
             async with asyncio.timeout(1):
-                while len(lines) < 20:
+                # What follows while fetching may be a message.
+                while len(lines) < 20 and self.stream.stage is not Stage.FETCH:
                     lines.append((await self.stream.read_line()).decode(errors="replace"))
         except (Failure, TimeoutError):
             pass
@@ -210,9 +214,12 @@ class Dialogue:
         raw = "\n".join([*(one.line for one in self._notable), status.line])
         return self._failure(raw, status=status.word, code=status.code or self._notable_code(), challenge=challenge)
 
-    def nonsense(self, what: str) -> Failure:
-        """The Failure of a server that does not speak IMAP."""
-        return self._failure("\n".join(one.line for one in self._notable), exception=f"ProtocolError: {what}")
+    def nonsense(self, what: str, line: bytes = b"") -> Failure:
+        """The Failure of a server that speaks no IMAP; `line` is what it said, quoted unless it may be a message."""
+        lines = [one.line for one in self._notable]
+        if line and self.stream.stage is not Stage.FETCH:
+            lines.append(line[:LONGEST_QUOTED].decode(errors="replace"))
+        return self._failure("\n".join(lines), exception=f"ProtocolError: {what}")
 
     def _failure(
         self,
