@@ -104,6 +104,8 @@ async def scripted(script: Script) -> AsyncIterator[Scripted]:
         yield server
     finally:
         listener.close()
+        if running:  # clients are gone: scripts see that, and have their say about what came
+            await asyncio.wait(running, timeout=1)
         for task in running:
             task.cancel()
         await asyncio.gather(*running, return_exceptions=True)

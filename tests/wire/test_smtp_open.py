@@ -2,6 +2,7 @@
 
 import asyncio
 from base64 import b64decode, b64encode
+from dataclasses import replace
 
 import pytest
 
@@ -355,3 +356,24 @@ async def test_a_password_that_plain_cannot_carry_is_not_sent():
     evidence = await refusal(script, username="an\0n")
     assert evidence.stage is Stage.AUTH
     assert (evidence.exception or "").startswith("ValueError: ")
+
+
+async def test_what_was_offered_before_tls_counts_no_more(certificates, tmp_path):
+    context = certificates.good().server_context(tmp_path)
+
+    async def script(heard: Heard):
+        await heard.greet("STARTTLS", "AUTH LOGIN", "SIZE 1")
+        await heard.hear("STARTTLS")
+        heard.say("220 go ahead")
+        await heard.writer.start_tls(context)
+        await heard.hear("EHLO")
+        heard.say("250-scripted.test", "250-SIZE 2", "250 AUTH PLAIN")
+        await heard.hear("AUTH PLAIN ")
+        heard.say("235 ok")
+        await heard.silence()
+
+    async with scripted(script) as server:
+        account = server.account("ann", PASSWORD, Security.STARTTLS)
+        session = await client().open(replace(account, ca_certificate=certificates.ca_pem))
+        assert session.size_limit == 2
+        session.abort()

@@ -320,11 +320,12 @@ async def test_a_session_lost_before_the_body_is_a_failure(offer, after, how):
         assert failure.evidence.stage is expected
 
 
-async def test_a_server_that_left_while_nothing_was_sent_is_noticed_with_its_words():
+@pytest.mark.parametrize("leaves", [True, False])
+async def test_a_server_that_left_while_nothing_was_sent_is_noticed_with_its_words(leaves):
     async def script(heard: Heard):
         await heard.greet("PIPELINING")
         heard.say("421 4.4.2 idle for too long")
-        await heard.close()
+        await (heard.close() if leaves else heard.silence())
 
     async with scripted(script) as server:
         session = await server.open()
@@ -717,3 +718,60 @@ async def test_a_reply_that_never_ends_is_given_up_line_by_line():
     failure = await lost(script)
     assert failure.evidence.exception == "TimeoutError: no answer for 0.7 seconds"
     assert failure.evidence.raw.startswith("250-more\n250-more")
+
+
+@pytest.mark.parametrize("says", ["", "421 4.3.2 going down"])
+async def test_a_server_that_left_after_its_go_ahead_got_nothing(says):
+    async def script(heard: Heard):
+        await heard.greet("PIPELINING")
+        await envelope(heard)
+        if says:
+            heard.say(says)
+        await heard.close()
+
+    async with scripted(script) as server:
+        session = await server.open()
+
+        async def begin() -> bool:
+            while not session._stream.closed:  # noqa: ASYNC110 - nothing tells of a close that nobody waits for
+                await asyncio.sleep(0.001)
+            return True
+
+        try:
+            answer = await session.send(ONE, RAW, begin)
+        except Failure as failure:
+            answer, failed = None, failure
+        assert session.closed
+    if says:
+        assert answer is not None
+        assert answer.data is not None
+        assert (answer.data.code, answer.data.ok) == (421, False)
+    else:
+        assert answer is None
+        assert not isinstance(failed, Unanswered)
+
+
+async def test_an_answer_counts_though_the_write_of_the_dot_found_the_connection_gone(monkeypatch):
+    async def script(heard: Heard):
+        await heard.greet("PIPELINING")
+        await envelope(heard)
+        await heard.message()
+        heard.say("250 2.0.0 queued")
+        await heard.close()
+
+    async with scripted(script) as server:
+        session = await server.open()
+        stream = session._stream
+        write = stream.write
+
+        async def slow_write(data: bytes, *, secret: bool = False) -> None:
+            await write(data, secret=secret)
+            if data.endswith(b".\r\n"):
+                while not stream.closed:  # noqa: ASYNC110 - as a full buffer would have it wait
+                    await asyncio.sleep(0.001)
+                raise stream.lost()
+
+        monkeypatch.setattr(stream, "write", slow_write)
+        answer = await session.send(ONE, RAW, Begin())
+    assert answer.data is not None
+    assert answer.data.ok
