@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import base64
 from datetime import UTC, datetime
 from enum import StrEnum
 
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"  # Crockford's base 32: no i, l, o, u
+_CROCKFORD = bytes.maketrans(b"0123456789ABCDEFGHIJKLMNOPQRSTUV", _ALPHABET.encode())
 _MAILBOX_LENGTH = 13
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -29,17 +31,16 @@ ENTROPY = 9
 """Random bytes that an identifier takes."""
 
 
-def _encode(data: bytes, length: int) -> str:
-    number = int.from_bytes(data, "big")
-    return "".join(_ALPHABET[number >> shift & 31] for shift in range(5 * (length - 1), -1, -5))
+def _encode(data: bytes) -> str:
+    return base64.b32hexencode(data).rstrip(b"=").translate(_CROCKFORD).decode()
 
 
 def identifier(kind: Kind, at: datetime, entropy: bytes, mailbox_id: str | None = None) -> str:
     """A new identifier; those of one mailbox sort by time (milliseconds). `entropy` is 9 random bytes."""
     if kind is Kind.MAILBOX:
-        return f"{kind}_{_encode(entropy[:8], _MAILBOX_LENGTH)}"
+        return f"{kind}_{_encode(entropy[:8])}"
     millis = int((at - _EPOCH).total_seconds() * 1000)
-    tail = _encode(millis.to_bytes(6, "big") + entropy, 24)
+    tail = _encode(millis.to_bytes(6, "big") + entropy)
     if kind in OF_MAILBOX:
         if mailbox_id is None:
             raise ValueError(f"a {kind} identifier needs its mailbox")
