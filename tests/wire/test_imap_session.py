@@ -641,7 +641,7 @@ async def test_a_refused_append_says_why_even_after_the_connection_is_closed() -
         await peer.say(b"+")
         await peer.reader.read(1000)
         await peer.say(tag + b" NO [OVERQUOTA] Mailbox is full")
-        peer.writer.get_extra_info("socket").shutdown(1)
+        peer.writer.write_eof()
 
     async with session(story, b"IMAP4rev1") as opened:
         with pytest.raises(Failure) as caught:
