@@ -90,7 +90,7 @@ def _house(settings: Settings, world: World, store: Store) -> House:
         world=world,
         store=store,
         discovery=Discovery(guard),
-        connect=Connect(store, Prober(imap, smtp, world), recover, world),
+        connect=Connect(store, Prober(imap, smtp), recover, world),
         accept=Accept(store, world),
         announce=announce,
         engine=Engine(store, own, outbox, sent, rescue, announce),
@@ -108,7 +108,10 @@ async def serve(settings: Settings, ready: Callable[[str], None]) -> None:
     """The API and the engine in one process, until a signal ends it. `ready` is told the address."""
     listener = _listen(settings.host, settings.port)
     async with build(settings) as house, _stopping() as stop:
-        server = _Server(uvicorn.Config(_web(house), log_config=None, access_log=False, timeout_graceful_shutdown=5))
+        config = uvicorn.Config(
+            _web(house), log_config=None, access_log=False, server_header=False, timeout_graceful_shutdown=5
+        )
+        server = _Server(config)
         engine = asyncio.create_task(house.engine.run(), name="engine")
         web = asyncio.create_task(server.serve(sockets=[listener]), name="web")
         listening = asyncio.create_task(server.listening.wait())
@@ -219,4 +222,4 @@ def build_doctor(settings: Settings) -> Doctor:
     """Connects what a check needs."""
     guard = Guard(allow_private=settings.allow_private_hosts)
     world = RealWorld()
-    return Doctor(Discovery(guard), Prober(Imap(guard, now=world.now), Smtp(guard, now=world.now), world))
+    return Doctor(Discovery(guard), Prober(Imap(guard, now=world.now), Smtp(guard, now=world.now)))

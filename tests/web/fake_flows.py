@@ -17,7 +17,8 @@ from postroom.core.message import Address
 from postroom.core.ports.store import Accepted, AddressTaken, IdempotencyConflict, MailboxView
 from postroom.core.ports.wire import Step
 from postroom.flows.accept import NoSuchConversation, NoSuchDelivery
-from postroom.flows.connect import NoSuchMailbox, NotConnected, Probe, Report
+from postroom.flows.connect import NoSuchMailbox, NotConnected
+from postroom.flows.probe import Probe, Report
 
 WRONG_PASSWORD = "wrong"
 """What the fake provider refuses."""

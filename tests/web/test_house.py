@@ -64,7 +64,7 @@ async def store(tmp_path: Path):
 async def client(store):
     world = RealWorld()
     server = MailServer()
-    connect = Connect(store, Prober(server, server, world), Recover(store, world), world)
+    connect = Connect(store, Prober(server, server), Recover(store, world), world)
     services = Services(
         world, store, connect, Accept(store, world), Announce(store, None, world), Discovery(), "test", lambda: None
     )

@@ -12,7 +12,7 @@ from rich.markup import escape
 
 from postroom import settings
 from postroom.cli.output import fail, print_json, say
-from postroom.cli.steps import asked_password, endpoint, report_as_dict, show_report
+from postroom.cli.steps import asked_password, endpoint, report_as_dict, show_report, show_step
 from postroom.core.candidates import Candidate
 from postroom.core.mailbox import Credential, Direction, Security
 from postroom.flows.probe import Connection, Report
@@ -50,17 +50,18 @@ def check(
             imap_end, smtp_end = replace(imap_end, username=username), replace(smtp_end, username=username)
         source = found[0].source if found else "options"
         tried = Candidate(imap_end, smtp_end, found[0].provider if found else "generic", source)
+        if not json:
+            say(f"[bold]{escape(address)}[/]: settings from {source}")
+            say(f"  IMAP {imap_end.host}:{imap_end.port} ({imap_end.security})")
+            say(f"  SMTP {smtp_end.host}:{smtp_end.port} ({smtp_end.security})")
         connection = Connection(address, "", imap_end, smtp_end, Credential(password=password), ca)
-        return tried, await doctor.prober.probe(connection)
+        return tried, await doctor.prober.probe(connection, on_step=None if json else show_step)
 
     tried, report = asyncio.run(story())
     if json:
         ends = {"imap": tried.imap, "smtp": tried.smtp}
         print_json({"address": address, "settings": {"source": tried.source, **ends}, **report_as_dict(report)})
     else:
-        say(f"[bold]{escape(address)}[/]: settings from {tried.source}")
-        say(f"  IMAP {tried.imap.host}:{tried.imap.port} ({tried.imap.security})")
-        say(f"  SMTP {tried.smtp.host}:{tried.smtp.port} ({tried.smtp.security})")
         show_report(report)
         if report.ok:
             say("[green]Both directions work.[/]")

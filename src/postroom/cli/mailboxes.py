@@ -16,7 +16,8 @@ from postroom.cli.output import ago, console, fail, plain, print_json, say, stat
 from postroom.cli.steps import asked_password, endpoint, report_as_dict, show_report, show_step
 from postroom.core.mailbox import Credential, Direction, Endpoint, Mailbox, Security
 from postroom.core.ports.store import AddressTaken, MailboxView
-from postroom.flows.connect import Connection, NewMailbox, NotConnected, Report
+from postroom.flows.connect import NewMailbox, NotConnected
+from postroom.flows.probe import Connection, Report
 from postroom.serve import House
 
 app = typer.Typer(help="Mailboxes: connect, look, mend.", no_args_is_help=True)
@@ -79,8 +80,9 @@ def add(
     except NotConnected as refused:
         if json:
             print_json(report_as_dict(refused.report))
-        elif refused.report.diagnosis:
-            told(refused.report.diagnosis)
+        else:
+            show_report(refused.report)
+            say(f"{escape(address)} was not saved.")
         sys.exit(1)
     if json:
         print_json(view_as_dict(view))
@@ -188,7 +190,7 @@ def reauthenticate(mailbox: str = _MAILBOX, password_file: Path | None = _PASSWO
 
     async def story(house: House) -> MailboxView:
         view = await _found(house, mailbox)
-        return await house.connect.reauthenticate(view.mailbox.id, credential)
+        return await house.connect.reauthenticate(view.mailbox.id, credential, show_step)
 
     try:
         view = run(story)
@@ -229,7 +231,7 @@ def check(mailbox: str = _MAILBOX, json: bool = _JSON) -> None:
 
     async def story(house: House) -> Report:
         view = await _found(house, mailbox)
-        return await house.connect.check(view.mailbox.id)
+        return await house.connect.check(view.mailbox.id, None if json else show_step)
 
     report = run(story)
     if json:

@@ -13,7 +13,7 @@ from rich.markup import escape
 from postroom.cli.output import fail, plain, say, told
 from postroom.core.mailbox import Direction, Endpoint, Security
 from postroom.core.ports.wire import Step
-from postroom.flows.connect import Probe, Report
+from postroom.flows.probe import Probe, Report
 
 PORTS = {
     (Direction.IMAP, Security.TLS): 993,
@@ -55,19 +55,18 @@ def asked_password(file: Path | None) -> str:
     return str(typer.prompt("Password", hide_input=True))
 
 
-def show_step(step: Step) -> None:
+def show_step(direction: Direction, step: Step) -> None:
     """One line, as soon as the step is done."""
     mark = "[green]✓[/]" if step.ok else "[red]✗[/]"
-    say(f"  {mark} {step.name.replace('_', ' '):<13} {step.milliseconds:7.0f} ms  {escape(step.detail)}")
+    name = step.name.replace("_", " ")
+    say(f"  {direction.upper()} {mark} {name:<13} {step.milliseconds:7.0f} ms  {escape(step.detail)}")
 
 
 def show_report(report: Report) -> None:
-    """Both directions, step by step, then what is wrong."""
+    """What is wrong with each direction; the steps were shown as they happened."""
     for probe in (report.imap, report.smtp):
-        say(f"[bold]{probe.direction.upper()}[/] ({probe.direction.word})")
-        for step in probe.steps:
-            show_step(step)
         if probe.diagnosis:
+            say(f"[bold]{probe.direction.word.capitalize()} does not work:[/]")
             told(probe.diagnosis)
 
 

@@ -9,12 +9,8 @@ from postroom.core.health import Health, Signal, State
 from postroom.core.identity import Kind
 from postroom.core.mailbox import Credential, Direction, Mailbox, UnconfirmedPolicy
 from postroom.core.ports.store import MailboxView, Store
-from postroom.core.ports.wire import OnStep
 from postroom.core.ports.world import World
-from postroom.flows.probe import Connection as Connection
-from postroom.flows.probe import Probe as Probe
-from postroom.flows.probe import Prober
-from postroom.flows.probe import Report as Report
+from postroom.flows.probe import Connection, OnStep, Prober, Report
 from postroom.flows.recover import Recover
 
 
@@ -106,13 +102,16 @@ class Connect:
         await self._recover.signal(changed, Signal.CHANGED)
         return await self._view(changed.id)
 
-    async def reauthenticate(self, mailbox_id: str, credential: Credential) -> MailboxView:
+    async def reauthenticate(
+        self, mailbox_id: str, credential: Credential, on_step: OnStep | None = None
+    ) -> MailboxView:
         """Takes a new credential: probed, saved, receiving goes on at its cursor and held mail goes out.
 
         Raises NotConnected where a direction refuses it; the old credential stays then.
         """
         view = await self._view(mailbox_id)
-        report = await self._prober.probe(self._connection(view.mailbox, credential), view.mailbox.folders)
+        connection = self._connection(view.mailbox, credential)
+        report = await self._prober.probe(connection, view.mailbox.folders, on_step)
         if not report.ok:
             raise NotConnected(report)
         await self._store.set_credential(mailbox_id, credential)
@@ -127,11 +126,11 @@ class Connect:
     async def resume(self, mailbox_id: str) -> MailboxView:
         return await self._signal(mailbox_id, Signal.RESUMED)
 
-    async def check(self, mailbox_id: str) -> Report:
+    async def check(self, mailbox_id: str, on_step: OnStep | None = None) -> Report:
         """Probes a connected mailbox with what is saved, and sets its health accordingly."""
         view = await self._view(mailbox_id)
         connection = self._connection(view.mailbox, await self._store.credential(mailbox_id))
-        report = await self._prober.probe(connection, view.mailbox.folders)
+        report = await self._prober.probe(connection, view.mailbox.folders, on_step)
         for probe in (report.imap, report.smtp):
             if probe.diagnosis is not None:
                 await self._recover.judged(view.mailbox, probe.direction, probe.diagnosis)

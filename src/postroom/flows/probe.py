@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
 
 from postroom.core import provider
 from postroom.core.diagnosis import Diagnosis, Failure, diagnose
 from postroom.core.mailbox import Account, Credential, Direction, Endpoint
-from postroom.core.ports.wire import ImapWire, OnStep, SmtpWire, Step
-from postroom.core.ports.world import World
+from postroom.core.ports.wire import ImapWire, SmtpWire, Step
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,13 +59,15 @@ class Report:
         return self.imap.diagnosis or self.smtp.diagnosis
 
 
+OnStep = Callable[[Direction, Step], None]
+
+
 class Prober:
     """Tries connections."""
 
-    def __init__(self, imap: ImapWire, smtp: SmtpWire, world: World) -> None:
+    def __init__(self, imap: ImapWire, smtp: SmtpWire) -> None:
         self._imap = imap
         self._smtp = smtp
-        self._world = world
 
     async def probe(
         self, connection: Connection, folders: tuple[str, ...] = ("INBOX",), on_step: OnStep | None = None
@@ -79,53 +80,40 @@ class Prober:
         return Report(imap, smtp)
 
     async def _probe_imap(self, account: Account, folders: tuple[str, ...], on_step: OnStep | None) -> Probe:
-        steps: list[Step] = []
-
-        def seen(step: Step) -> None:
-            steps.append(step)
-            if on_step is not None:
-                on_step(step)
-
+        seen = _Steps(Direction.IMAP, on_step)
         try:
             session = await self._imap.open(account, seen)
             try:
                 for folder in folders:
-                    began = self._world.now()
-                    try:
-                        selected = await session.select(folder)
-                    except Failure as failure:
-                        seen(
-                            Step(
-                                "select",
-                                ok=False,
-                                detail=folder,
-                                milliseconds=self._since(began),
-                                evidence=failure.evidence,
-                            )
-                        )
-                        raise
-                    detail = f"{folder}: {selected.exists} messages"
-                    seen(Step("select", ok=True, detail=detail, milliseconds=self._since(began)))
+                    await session.select(folder)
             finally:
                 await session.logout()
         except Failure as failure:
-            return Probe(Direction.IMAP, tuple(steps), diagnose(failure.evidence))
-        return Probe(Direction.IMAP, tuple(steps))
+            return seen.probe(failure)
+        return seen.probe()
 
     async def _probe_smtp(self, account: Account, on_step: OnStep | None) -> Probe:
-        steps: list[Step] = []
-
-        def seen(step: Step) -> None:
-            steps.append(step)
-            if on_step is not None:
-                on_step(step)
-
+        seen = _Steps(Direction.SMTP, on_step)
         try:
             session = await self._smtp.open(account, seen)
         except Failure as failure:
-            return Probe(Direction.SMTP, tuple(steps), diagnose(failure.evidence))
+            return seen.probe(failure)
         await session.quit()
-        return Probe(Direction.SMTP, tuple(steps))
+        return seen.probe()
 
-    def _since(self, began: datetime) -> float:
-        return (self._world.now() - began).total_seconds() * 1000
+
+class _Steps:
+    """Keeps the steps of one direction, and hands each on as it happens."""
+
+    def __init__(self, direction: Direction, on_step: OnStep | None) -> None:
+        self._direction = direction
+        self._on_step = on_step
+        self._steps: list[Step] = []
+
+    def __call__(self, step: Step) -> None:
+        self._steps.append(step)
+        if self._on_step is not None:
+            self._on_step(self._direction, step)
+
+    def probe(self, failure: Failure | None = None) -> Probe:
+        return Probe(self._direction, tuple(self._steps), diagnose(failure.evidence) if failure else None)

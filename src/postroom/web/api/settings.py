@@ -7,7 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 
 from postroom.core.mailbox import Direction, Endpoint
-from postroom.flows.connect import Connection
+from postroom.flows.probe import Connection
 from postroom.web import problem
 from postroom.web.schema.connection import NewConnection, NewEndpoint
 from postroom.web.schema.mailbox import Candidate, CandidateList, DiscoverQuery

@@ -7,7 +7,7 @@ from typing import Literal
 from pydantic import Field
 
 from postroom.core.ports import wire
-from postroom.flows import connect
+from postroom.flows import probe
 from postroom.web.schema.base import Output
 from postroom.web.schema.diagnosis import Diagnosis
 
@@ -36,7 +36,7 @@ class Probe(Output):
     diagnosis: Diagnosis | None
 
     @classmethod
-    def of(cls, probe: connect.Probe) -> Probe:
+    def of(cls, probe: probe.Probe) -> Probe:
         steps = [Step.of(step) for step in probe.steps]
         return cls(ok=probe.ok, steps=steps, diagnosis=Diagnosis.of(probe.diagnosis))
 
@@ -50,7 +50,7 @@ class Report(Output):
     smtp: Probe
 
     @classmethod
-    def of(cls, report: connect.Report) -> Report:
+    def of(cls, report: probe.Report) -> Report:
         return cls(
             ok=report.ok,
             diagnosis=Diagnosis.of(report.diagnosis),
