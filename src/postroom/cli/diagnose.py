@@ -9,7 +9,7 @@ from typing import Any
 import typer
 
 from postroom.cli.output import fail, print_json, say, told
-from postroom.core.diagnosis import Diagnosis, diagnose, from_json, read
+from postroom.core.diagnosis import Diagnosis, diagnose, from_json, holding, read
 from postroom.core.diagnosis.evidence import Stage
 from postroom.core.mailbox import Direction
 
@@ -31,7 +31,7 @@ def diagnose_command(
     raw = " ".join(text) if text else sys.stdin.read()
     if not raw.strip():
         fail("no error text: give it as an argument or on standard input", 2)
-    diagnosis = diagnose(read(direction, raw, stage=stage, provider=provider))
+    diagnosis = holding(diagnose(read(direction, raw, stage=stage, provider=provider)))
     if json:
         print_json(_answer(diagnosis))
     else:
@@ -48,7 +48,7 @@ def _lines() -> None:
             evidence = from_json(value)
         except ValueError as fault:
             fail(f"line {number}: {fault}", 2)
-        answer = _answer(diagnose(evidence))
+        answer = _answer(holding(diagnose(evidence)))
         if isinstance(value, dict) and "id" in value:
             answer = {"id": value["id"], **answer}
         sys.stdout.write(jsonlib.dumps(answer, ensure_ascii=False) + "\n")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import typer
@@ -168,7 +169,7 @@ def show(mailbox: str = _MAILBOX, json: bool = _JSON) -> None:
         return
     one = view.mailbox
     say(f"[bold]{escape(one.address)}[/]  {one.id}  ({one.provider})")
-    for direction, health in ((Direction.IMAP, view.receiving), (Direction.SMTP, view.sending)):
+    for direction, health in ((Direction.IMAP, view.receiving), (Direction.SMTP, view.sending_told(datetime.now(UTC)))):
         place = one.endpoint(direction)
         say(
             f"{direction.word}: {state(health.state.public)} since {ago(health.since)}, "
@@ -271,7 +272,7 @@ def view_as_dict(view: MailboxView) -> dict[str, object]:
     return {
         **plain(view.mailbox),
         "receiving": plain(view.receiving.as_dict()),
-        "sending": plain(view.sending.as_dict()),
+        "sending": plain(view.sending_told(datetime.now(UTC)).as_dict()),
         "held": view.held,
         "oldest_held_expires_at": plain(view.oldest_held_expires_at),
     }

@@ -9,6 +9,7 @@ from enum import StrEnum
 from typing import Any
 
 from postroom.core.delivery import Delivery
+from postroom.core.diagnosis import holding
 from postroom.core.health import Health
 from postroom.core.mailbox import Mailbox
 from postroom.core.message import Message
@@ -84,6 +85,7 @@ def rfc3339(at: datetime) -> str:
 
 def mailbox_data(mailbox: Mailbox, health: Health) -> dict[str, Any]:
     """What a `mailbox.…` event says."""
+    diagnosis = holding(health.diagnosis, hold_hours=mailbox.hold_hours) if health.diagnosis else None
     return {
         "id": mailbox.id,
         "address": mailbox.address,
@@ -91,7 +93,7 @@ def mailbox_data(mailbox: Mailbox, health: Health) -> dict[str, Any]:
         "direction": health.direction.word,
         "state": health.state.public,
         "since": rfc3339(health.since),
-        "diagnosis": health.diagnosis.as_dict() if health.diagnosis else None,
+        "diagnosis": diagnosis.as_dict() if diagnosis else None,
     }
 
 

@@ -108,7 +108,11 @@ class Sync:
                 log.warning("message skipped", mailbox=lease.mailbox_id, uid=sized.uid, reason=reason)
                 arrivals.append(replace(arrival, reason=reason))
             else:
-                arrivals.append(replace(arrival, reason="removed from the folder before it was fetched"))
+                arrivals.append(
+                    replace(
+                        arrival, reason="the server did not give it: removed before it was fetched, or unreadable there"
+                    )
+                )
         return arrivals
 
 

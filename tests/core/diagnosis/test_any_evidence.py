@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from postroom.core.diagnosis import Action, Evidence, EvidenceError, Stage, TlsFacts, diagnose, from_json, read
+from postroom.core.diagnosis import Action, Evidence, EvidenceError, Stage, TlsFacts, diagnose, from_json, holding, read
 from postroom.core.diagnosis.codes import MESSAGES
 from postroom.core.diagnosis.rules import RULES
 from postroom.core.mailbox import Direction
@@ -57,7 +57,7 @@ EVIDENCE = st.builds(
 
 @given(EVIDENCE, st.none() | st.integers(0, 10**6))
 def test_any_evidence_gives_a_diagnosis(evidence: Evidence, held: int | None) -> None:
-    diagnosis = diagnose(evidence, held=held)
+    diagnosis = holding(diagnose(evidence), held=held)
     assert diagnosis.message == MESSAGES[diagnosis.name]
     assert diagnosis.reason
     assert diagnosis.steps

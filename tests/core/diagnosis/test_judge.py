@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from postroom.core.diagnosis import Action, Diagnosis, Evidence, Stage, TlsFacts, diagnose
+from postroom.core.diagnosis import Action, Diagnosis, Evidence, Stage, TlsFacts, diagnose, holding
 from postroom.core.mailbox import Direction
 
 NOW = datetime(2026, 4, 1, 12, 0, tzinfo=UTC)
@@ -115,12 +115,12 @@ def test_smtp_auth_that_is_off_tells_where_the_administrator_switches_it_on() ->
 
 def test_sending_diagnoses_say_what_is_held_and_for_how_long() -> None:
     evidence = Evidence(Direction.SMTP, Stage.AUTH, raw="535 5.7.8 Bad credentials")
-    diagnosis = diagnose(evidence, held=14, now=NOW, oldest_expires_at=NOW + timedelta(hours=71, minutes=59))
+    diagnosis = holding(diagnose(evidence), held=14, now=NOW, oldest_expires_at=NOW + timedelta(hours=71, minutes=59))
     assert diagnosis.steps[-1] == (
         "Outgoing mail is held for up to 72 hours and sent when the mailbox reconnects. "
         "Held now: 14; the oldest waits at most 71 hours more."
     )
-    assert "up to 24 hours" in diagnose(evidence, hold_hours=24).steps[-1]
+    assert "up to 24 hours" in holding(diagnose(evidence), hold_hours=24).steps[-1]
 
 
 def test_a_refused_recipient_leaves_the_mailbox_alone() -> None:

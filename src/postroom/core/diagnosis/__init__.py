@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from postroom.core.diagnosis.catalogue import CatalogueEntry, catalogue
 from postroom.core.diagnosis.evidence import Evidence, Failure, Stage, TlsFacts, Unanswered
-from postroom.core.diagnosis.judge import diagnose
+from postroom.core.diagnosis.judge import diagnose, holding
 from postroom.core.diagnosis.read import EvidenceError, from_json, read
 from postroom.core.diagnosis.verdict import Action, Diagnosis
 
@@ -21,5 +21,6 @@ __all__ = [
     "catalogue",
     "diagnose",
     "from_json",
+    "holding",
     "read",
 ]

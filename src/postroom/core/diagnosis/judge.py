@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 
 from postroom.core.diagnosis.causes import cause_for
@@ -20,27 +21,14 @@ NO_RULE = "none"
 _ABOUT_THE_MAILBOX = frozenset({Action.RETRY, Action.REAUTHENTICATE, Action.FIX_SETTINGS})
 
 
-def diagnose(
-    evidence: Evidence,
-    *,
-    held: int | None = None,
-    hold_hours: int = 72,
-    oldest_expires_at: datetime | None = None,
-    now: datetime | None = None,
-) -> Diagnosis:
-    """The judgement on some evidence. Pure, and never an exception, whatever the evidence.
-
-    `held` is the number of deliveries that wait for this mailbox, `hold_hours` the mailbox's setting; with `now` and
-    `oldest_expires_at` the time left is said as well.
-    """
+def diagnose(evidence: Evidence) -> Diagnosis:
+    """The judgement on some evidence. Pure, and never an exception, whatever the evidence."""
     facts = facts_of(evidence)
     rule = matching_rule(facts)
     code = (rule.code(evidence.direction) if rule else None) or UNKNOWN
     action = _action(rule, code, facts)
     cause = cause_for(rule.cause if rule else "unknown" if facts.text else "nothing_said", code)
     reason, steps = told(cause, evidence, facts.provider)
-    if evidence.direction is Direction.SMTP and action in _ABOUT_THE_MAILBOX:
-        steps += (held_mail(held, hold_hours, oldest_expires_at, now),)
     return Diagnosis(
         direction=evidence.direction,
         code=code,
@@ -52,6 +40,24 @@ def diagnose(
         raw=evidence.raw or evidence.exception or "",
         retry_after=_retry_after(rule, action, facts),
     )
+
+
+def holding(
+    diagnosis: Diagnosis,
+    *,
+    held: int | None = None,
+    hold_hours: int = 72,
+    oldest_expires_at: datetime | None = None,
+    now: datetime | None = None,
+) -> Diagnosis:
+    """The same, and where a connected mailbox cannot send, what happens with its outgoing mail.
+
+    `held` is the number of deliveries that wait for this mailbox, `hold_hours` the mailbox's setting; with `now` and
+    `oldest_expires_at` the time left is said as well. A mailbox that is not saved holds nothing: leave it out there.
+    """
+    if diagnosis.direction is Direction.IMAP or diagnosis.action not in _ABOUT_THE_MAILBOX:
+        return diagnosis
+    return replace(diagnosis, steps=(*diagnosis.steps, held_mail(held, hold_hours, oldest_expires_at, now)))
 
 
 def matching_rule(facts: Facts) -> Rule | None:

@@ -22,7 +22,8 @@ def told(cause: Cause, evidence: Evidence, provider: str) -> tuple[str, tuple[st
     """Reason and steps of a cause for this evidence, by the guide of this provider."""
     values = _values(evidence, provider)
     steps = (filled(template, values) for template in cause.steps)
-    return _sentence(filled(cause.reason, values)), tuple(_sentence(step) for step in steps if step)
+    host = evidence.host
+    return _sentence(filled(cause.reason, values), host), tuple(_sentence(step, host) for step in steps if step)
 
 
 def held_mail(held: int | None, hold_hours: int, oldest_expires_at: datetime | None, now: datetime | None) -> str:
@@ -70,5 +71,6 @@ def _values(evidence: Evidence, provider: str) -> dict[str, str]:
     }
 
 
-def _sentence(text: str) -> str:
-    return text[:1].upper() + text[1:]
+def _sentence(text: str, host: str | None) -> str:
+    """Begins with a capital, unless it begins with the server's name."""
+    return text if host and text.startswith(host) else text[:1].upper() + text[1:]

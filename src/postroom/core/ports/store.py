@@ -6,7 +6,7 @@ Every method is one transaction, on disk when it returns. All raise StoreUnavail
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Generic, Protocol, TypeVar
 
@@ -14,6 +14,7 @@ from postroom.core.cursor import Cursor, Outcome
 from postroom.core.delivery import Attempt, Delivery, SentCopy
 from postroom.core.delivery import Signal as DeliverySignal
 from postroom.core.delivery import State as DeliveryState
+from postroom.core.diagnosis import holding
 from postroom.core.events import Call, Event, EventType, Recorded, Webhook
 from postroom.core.health import Health
 from postroom.core.health import State as HealthState
@@ -65,6 +66,19 @@ class MailboxView:
     held: int = 0
     oldest_held_expires_at: datetime | None = None
     cursors: tuple[Cursor, ...] = ()
+
+    def sending_told(self, now: datetime) -> Health:
+        """Sending, its diagnosis saying how much is held and how long that can wait."""
+        if self.sending.diagnosis is None:
+            return self.sending
+        told = holding(
+            self.sending.diagnosis,
+            held=self.held,
+            hold_hours=self.mailbox.hold_hours,
+            oldest_expires_at=self.oldest_held_expires_at,
+            now=now,
+        )
+        return replace(self.sending, diagnosis=told)
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,6 +195,7 @@ class MailboxStore(Protocol):
     async def heard(self, mailbox_id: str, direction: Direction, at: datetime) -> None:
         """Notes that the server answered; may be kept in memory and written with the next heartbeat."""
         ...
+
     async def probes_due(self, worker_id: str, direction: Direction, now: datetime, limit: int = 100) -> list[Health]:
         """Of this worker's mailboxes: those whose next_probe_at has come."""
         ...

@@ -39,14 +39,16 @@ async def create(services: Injected, given: NewMailbox, response: Response) -> M
     )
     view = await services.connect.add(new)
     response.headers["Location"] = f"/v1/mailboxes/{view.mailbox.id}"
-    return Mailbox.of(view)
+    return Mailbox.of(view, services.world.now())
 
 
 @router.get("", operation_id="list_mailboxes")
 async def show_all(services: Injected, query: Annotated[MailboxQuery, Query()]) -> MailboxList:
     """All mailboxes with their health."""
     page = await services.store.mailboxes(limit=query.limit, cursor=query.cursor, reference=query.reference)
-    return MailboxList(items=[Mailbox.of(view) for view in page.items], next_cursor=page.next_cursor)
+    return MailboxList(
+        items=[Mailbox.of(view, services.world.now()) for view in page.items], next_cursor=page.next_cursor
+    )
 
 
 @router.get("/{mailbox_id}", operation_id="get_mailbox")
@@ -55,7 +57,7 @@ async def show(services: Injected, mailbox_id: MailboxId) -> Mailbox:
     view = await services.store.mailbox(mailbox_id)
     if view is None:
         raise problem.not_found("mailbox")
-    return Mailbox.of(view)
+    return Mailbox.of(view, services.world.now())
 
 
 @router.patch("/{mailbox_id}", operation_id="change_mailbox")
@@ -65,7 +67,7 @@ async def change(services: Injected, mailbox_id: MailboxId, given: MailboxChange
     if view is None:
         raise problem.not_found("mailbox")
     credential = given.auth.credential() if given.auth else None
-    return Mailbox.of(await services.connect.change(_changed(view.mailbox, given), credential))
+    return Mailbox.of(await services.connect.change(_changed(view.mailbox, given), credential), services.world.now())
 
 
 @router.delete("/{mailbox_id}", operation_id="remove_mailbox", status_code=204)
@@ -78,19 +80,19 @@ async def remove(services: Injected, mailbox_id: MailboxId) -> None:
 async def reauthenticate(services: Injected, mailbox_id: MailboxId, given: Reauthentication) -> Mailbox:
     """Takes a new password. It is tried first; where both directions take it, reading goes on where it stopped and
     mail that was held is sent. Where not, the answer is 422 with the diagnosis and the old password stays."""
-    return Mailbox.of(await services.connect.reauthenticate(mailbox_id, given.auth.credential()))
+    return Mailbox.of(await services.connect.reauthenticate(mailbox_id, given.auth.credential()), services.world.now())
 
 
 @router.post("/{mailbox_id}/pause", operation_id="pause_mailbox")
 async def pause(services: Injected, mailbox_id: MailboxId) -> Mailbox:
     """Stops reading and sending. Outgoing mail is held, and its hold time runs on."""
-    return Mailbox.of(await services.connect.pause(mailbox_id))
+    return Mailbox.of(await services.connect.pause(mailbox_id), services.world.now())
 
 
 @router.post("/{mailbox_id}/resume", operation_id="resume_mailbox")
 async def resume(services: Injected, mailbox_id: MailboxId) -> Mailbox:
     """Starts a paused mailbox again."""
-    return Mailbox.of(await services.connect.resume(mailbox_id))
+    return Mailbox.of(await services.connect.resume(mailbox_id), services.world.now())
 
 
 @router.post("/{mailbox_id}/check", operation_id="check_mailbox")

@@ -87,7 +87,7 @@ class Mailbox(Output):
     sync: list[FolderProgress] = Field(description="How far each folder has been read.")
 
     @classmethod
-    def of(cls, view: MailboxView) -> Mailbox:
+    def of(cls, view: MailboxView, now: datetime) -> Mailbox:
         mailbox = view.mailbox
         return cls(
             id=mailbox.id,
@@ -104,7 +104,7 @@ class Mailbox(Output):
             unconfirmed=mailbox.unconfirmed,
             created_at=mailbox.created_at,
             receiving=Health.of(view.receiving),
-            sending=Health.of(view.sending),
+            sending=Health.of(view.sending_told(now)),
             held=view.held,
             oldest_held_expires_at=view.oldest_held_expires_at,
             sync=[FolderProgress.of(cursor) for cursor in view.cursors],

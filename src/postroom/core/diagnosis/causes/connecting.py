@@ -17,7 +17,7 @@ OWN_CA = _(
     "If the server uses a certificate authority of your own, upload its CA certificate (PEM) in the mailbox's settings."
 )
 RENEW = _("Ask whoever runs {host} to install a valid certificate with its whole chain.")
-CONNECT_AGAIN = _("Then choose Check now on the mailbox's page.")
+CONNECT_AGAIN = _("Then check the mailbox again; Postroom also tries by itself every few minutes.")
 
 CONNECTING: dict[str, Cause] = {
     "name_unknown": Cause(

@@ -6,7 +6,7 @@ from postroom.core.diagnosis.causes.cause import Cause
 from postroom.core.diagnosis.causes.connecting import AUTOMATIC
 from postroom.core.diagnosis.text import mark as _
 
-CHECK = _("Then choose Check now on the mailbox's page.")
+CHECK = _("Then check the mailbox again; Postroom also tries by itself every few minutes.")
 LATER = _("Nothing has to be done: the message is tried again by itself, and the others go on.")
 SEND_AGAIN = _("Then send the message again.")
 ANSWER = _("The server's own answer stands below; it often names the reason or a page about it.")
@@ -187,7 +187,7 @@ MESSAGES: dict[str, Cause] = {
     "nothing_said": Cause(
         _("The operation failed, and neither the server nor the program that reported it said why."),
         (
-            _("Choose Check now on the mailbox's page: it tries every step and shows the server's own words."),
+            _("Check the mailbox: that tries every step and shows the server's own words."),
             _("If it goes on, ask {provider}."),
         ),
     ),

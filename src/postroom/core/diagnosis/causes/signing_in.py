@@ -6,17 +6,17 @@ from postroom.core.diagnosis.causes.cause import Cause
 from postroom.core.diagnosis.causes.connecting import AUTOMATIC, OAUTH_PROXY
 from postroom.core.diagnosis.text import mark as _
 
-AGAIN = _("Choose Reauthenticate on the mailbox's page and enter the right password.")
+AGAIN = _("Reauthenticate the mailbox here with the right password.")
 AGAIN_OAUTH = _("Sign in with the provider again in the program or OAuth proxy that keeps the token for this mailbox.")
 LAST = _("If it is refused again, ask {provider}.")
-CHECK = _("Then choose Check now on the mailbox's page.")
+CHECK = _("Then check the mailbox again; Postroom also tries by itself every few minutes.")
 APP_ADMIN = _("Correct the OAuth application's settings in the program or OAuth proxy that signs in.")
 
 SIGNING_IN: dict[str, Cause] = {
     "password_refused": Cause(
         _("{provider} refused the user name or the password."),
         (
-            _("If the password was changed lately, choose Reauthenticate on the mailbox's page and enter the new one."),
+            _("If the password was changed lately, reauthenticate the mailbox here with the new one."),
             _("With two-step verification the account's own password does not work here. {app_password}"),
             _("Check the user name: most providers want the whole address."),
             LAST,
@@ -41,7 +41,7 @@ SIGNING_IN: dict[str, Cause] = {
         _("The password is expired or has to be changed before mail programs may sign in."),
         (
             _("Sign in to the mailbox on the provider's web page and choose a new password."),
-            _("Then choose Reauthenticate on the mailbox's page and enter it."),
+            _("Then reauthenticate the mailbox here with it."),
             LAST,
         ),
     ),
@@ -51,7 +51,7 @@ SIGNING_IN: dict[str, Cause] = {
     ),
     "app_password": Cause(
         _("The account has two-step verification, and {provider} does not take its own password from mail programs."),
-        ("{app_password}", _("Choose Reauthenticate on the mailbox's page and enter the password made for it.")),
+        ("{app_password}", _("Reauthenticate the mailbox here with the password made for it.")),
     ),
     "oauth_second_factor": Cause(
         _("{provider} asks for the second factor again before it gives a new token."),
@@ -170,13 +170,13 @@ SIGNING_IN: dict[str, Cause] = {
     ),
     "web_login": Cause(
         _("{provider} wants a sign-in in a web browser before mail programs may use this mailbox again."),
-        ("{unlock}", "{app_password}", _("Then choose Reauthenticate on the mailbox's page.")),
+        ("{unlock}", "{app_password}", _("Then reauthenticate the mailbox here.")),
     ),
     "account_locked": Cause(
         _("The account is locked, most often after too many wrong passwords."),
         (
             "{unlock}",
-            _("Correct the password in every program that uses this mailbox, then choose Reauthenticate on its page."),
+            _("Correct the password in every program that uses this mailbox, then reauthenticate it here."),
         ),
     ),
     "account_disabled": Cause(
