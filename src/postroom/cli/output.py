@@ -66,8 +66,8 @@ def plain(value: Any) -> Any:
 def table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     """A table for people; cells may hold markup made by `state`."""
     made = Table(box=None, pad_edge=False, header_style="bold")
-    for column in columns:
-        made.add_column(column, overflow="fold")
+    for number, column in enumerate(columns):
+        made.add_column(column, overflow="fold", no_wrap=number == 0)  # the first is what one copies
     for row in rows:
         made.add_row(*row)
     console.print(made)
@@ -83,13 +83,13 @@ def say(text: str) -> None:
 
 
 def told(diagnosis: Diagnosis, indent: str = "  ") -> None:
-    """A diagnosis for a person: message, reason, steps, and the server's own words."""
+    """A diagnosis for a person: message, reason, steps, and what was seen, as it came."""
     say(f"{indent}[bold]{escape(diagnosis.message)}[/]")
     say(f"{indent}{escape(diagnosis.reason)}")
     for number, step in enumerate(diagnosis.steps, 1):
         say(f"{indent}{number}. {escape(step)}")
     if diagnosis.raw.strip():
-        say(f"{indent}[dim]The server said: {escape(' / '.join(diagnosis.raw.split(chr(10)))[:500])}[/]")
+        say(f"{indent}[dim]Technical detail: {escape(' / '.join(diagnosis.raw.split(chr(10)))[:500])}[/]")
 
 
 def ago(at: datetime | None, now: datetime | None = None) -> str:
