@@ -97,6 +97,23 @@ async def test_a_folder_made_anew_brings_no_message_again(
     assert await store.record(lease, anew, shown) == []
 
 
+async def test_a_folder_wound_back_is_read_anew_without_repeating_messages(
+    store: Store, world: World, lease: Lease, cursor: Cursor
+) -> None:
+    """The server gave UIDs out again under the same UIDVALIDITY: what they name now may be something else."""
+    first, second = arrival(world, lease.mailbox_id, 1), arrival(world, lease.mailbox_id, 2)
+    await store.record(lease, cursor, [first, second])
+    with pytest.raises(LeaseLost):
+        await store.forget(replace(lease, epoch=99), "INBOX", 7)
+    await store.forget(lease, "INBOX", 7)
+    new = arrival(world, lease.mailbox_id, 1, parsed("new@b"))
+    moved = arrival(world, lease.mailbox_id, 5, second.parsed)
+    assert [one.id for one in await store.record(lease, cursor, [new, moved])] == [new.message_id]
+    assert len(await store.events(0)) == 3
+    assert await store.message(first.message_id) is not None
+    assert await store.record(lease, cursor, [new, moved]) == []
+
+
 async def test_the_same_message_twice_in_a_folder_is_two_messages(
     store: Store, world: World, lease: Lease, cursor: Cursor
 ) -> None:

@@ -96,7 +96,7 @@ async def test_a_late_owner_writes_nothing_however_the_race_ends(database_url: s
     two = await open_store(database_url, secret_key=KEY, world=World(5000))
     new = await add_mailbox(one, world)
     lease = (await own(one, world))[new.id]
-    lost = asyncio.Event()
+    lost, under_way = asyncio.Event(), asyncio.Event()
     kept: list[str] = []
 
     async def work() -> None:
@@ -107,11 +107,12 @@ async def test_a_late_owner_writes_nothing_however_the_race_ends(database_url: s
                 lost.set()
                 return
             kept.append(taken.id)
+            if len(kept) == 5:
+                under_way.set()
 
     async with asyncio.TaskGroup() as group:
         group.create_task(work())
-        while len(kept) < 5:
-            await asyncio.sleep(0.001)
+        await under_way.wait()
         later = world.at + timedelta(hours=1)
         await two.heartbeat("wrk_two", "host", later, TTL)
         taken: list[Lease] = []

@@ -9,6 +9,7 @@ from postroom.core.cursor import Cursor
 from postroom.core.delivery import Signal as DeliverySignal
 from postroom.core.delivery import State as DeliveryState
 from postroom.core.events import Event, EventType
+from postroom.core.health import UNTOLD
 from postroom.core.health import State as HealthState
 from postroom.core.mailbox import Credential, Direction, UnconfirmedPolicy
 from postroom.core.ports.store import AddressTaken, HealthChange, MailboxGone, Store
@@ -182,7 +183,7 @@ async def test_only_untold_trouble_lasts(store: Store, world: World) -> None:
         await store.save_health(HealthChange(health(new.id, Direction.IMAP, state, since=since)), HealthState.CONNECTED)
     await own(store, world)
     found = await store.lasting("wrk_one", NOON - timedelta(minutes=10))
-    assert {one.state for one in found} == {HealthState.FALTERING, HealthState.SUSPECTED}
+    assert {one.state for one in found} == UNTOLD
     assert await store.lasting("wrk_one", since) == []
 
 
@@ -230,7 +231,7 @@ async def test_a_hold_moves_what_waits_and_tells_of_each(store: Store, world: Wo
     assert (view.held, view.oldest_held_expires_at) == (2, accepted[1].expires_at)
 
 
-async def test_a_release_makes_what_was_held_due_but_not_before_its_wished_time(store: Store, world: World) -> None:
+async def test_a_release_queues_what_was_held_for_when_it_was_due_or_wished(store: Store, world: World) -> None:
     new = await add_mailbox(store, world, sending=HealthState.NEEDS_REAUTH)
     tomorrow = NOON + timedelta(days=1)
     first = (await store.accept(acceptance(world, new.id))).delivery
@@ -241,6 +242,7 @@ async def test_a_release_makes_what_was_held_due_but_not_before_its_wished_time(
     await store.save_health(change, HealthState.NEEDS_REAUTH)
     found = {one.id: one for one in (await store.deliveries()).items}
     assert {one.state for one in found.values()} == {DeliveryState.QUEUED}
-    assert found[first.id].next_attempt_at == world.at
+    assert found[first.id].next_attempt_at == first.next_attempt_at <= world.at
+    assert found[first.id].diagnosis is None
     assert found[later.id].next_attempt_at == tomorrow
     assert found[first.id].expires_at == first.expires_at

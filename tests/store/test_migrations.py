@@ -128,7 +128,7 @@ async def test_a_file_that_is_no_database_and_a_missing_folder_are_named(tmp_pat
 
 
 async def test_a_postgresql_that_cannot_be_had_is_named_without_its_password(world: World) -> None:
-    with pytest.raises(StoreUnavailable, match="127.0.0.1:1/x cannot be reached") as raised:
+    with pytest.raises(StoreUnavailable, match=r"127\.0\.0\.1:1/x cannot be reached") as raised:
         await open_store("postgresql://me:hunter2@127.0.0.1:1/x", secret_key=KEY, world=world)
     assert "hunter2" not in repr(raised.value)
 

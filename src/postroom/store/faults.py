@@ -44,15 +44,26 @@ _GOES_ON = "Postroom goes on by itself."
 
 
 def sqlite_fault(error: BaseException, file: Path, patience: float) -> BaseException:
-    """StoreUnavailable or QueryFault for what SQLite raised; anything else comes back as it is."""
-    for one in _chain(error):
-        if isinstance(one, sqlite3.Error):
-            code = getattr(one, "sqlite_errorcode", None)
-            text = _SQLITE.get(code & 0xFF) if code is not None else None
-            if text is not None:
-                return StoreUnavailable(text.format(file=file, patience=patience, goes_on=_GOES_ON))
-            return QueryFault(f"{type(one).__name__}: {getattr(one, 'sqlite_errorname', 'no code')}")
-    return error
+    """StoreUnavailable or QueryFault for what SQLite raised; anything else comes back as it is.
+
+    A full disk makes SQLite undo the whole transaction by itself; undoing a savepoint then fails too, and hides the
+    cause: so what was being handled is looked at as well.
+    """
+    ours = [one for one in _chain(error) if isinstance(one, sqlite3.Error)]
+    if not ours:
+        return error
+    for one in (*ours, *_handled(error)):
+        text = _SQLITE.get(getattr(one, "sqlite_errorcode", 0) & 0xFF)
+        if text is not None:
+            return StoreUnavailable(text.format(file=file, patience=patience, goes_on=_GOES_ON))
+    return QueryFault(f"{type(ours[0]).__name__}: {getattr(ours[0], 'sqlite_errorname', 'no code')}")
+
+
+def _handled(error: BaseException) -> Iterator[BaseException]:
+    seen = error.__context__
+    while seen is not None:
+        yield from _chain(seen)
+        seen = seen.__context__
 
 
 _AGAIN = (

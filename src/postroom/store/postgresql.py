@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Concatenate
@@ -11,6 +10,7 @@ from urllib.parse import urlsplit
 from uuid import uuid4
 
 import asyncpg
+import structlog
 from sqlalchemy import Connection
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
@@ -18,6 +18,8 @@ from postroom.core.ports.store import StoreUnavailable
 from postroom.store.changes import Changes
 from postroom.store.database import P, T, wrote
 from postroom.store.faults import is_lost, is_rolled_back, postgresql_fault
+
+log = structlog.get_logger()
 
 CHANNEL = "postroom_changed"
 REST = 0.02
@@ -134,12 +136,14 @@ class PostgreSQLDatabase:
 
     async def _listen(self) -> None:
         while True:
-            with contextlib.suppress(OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError):
+            try:
                 connection = await connect(self._url)
                 try:
                     await self._pass_on(connection)
                 finally:
                     connection.terminate()
+            except Exception as error:  # whatever it was: without this connection every wake comes late
+                log.warning("not listening for changes", where=self._where, error=type(error).__name__)
             await asyncio.sleep(RECONNECT)
 
     async def _pass_on(self, connection: asyncpg.Connection[asyncpg.Record]) -> None:

@@ -154,7 +154,7 @@ message = _table(
         "rfc_message_id", Text, nullable=False, comment="Message-ID without brackets; long ones hashed; may be empty"
     ),
     Column("folder", Text, comment="Where it was found"),
-    Column("uid_validity", Number, nullable=False, comment="Under which UIDVALIDITY; 0 for outbound"),
+    Column("uid_validity", Number, nullable=False, comment="Under which UIDVALIDITY; 0 for outbound and void ones"),
     Column("size", Number, nullable=False, comment="Bytes"),
     Column("digest", LargeBinary, nullable=False, comment="SHA-256 of the raw bytes"),
     Column("received_at", Instant, nullable=False, comment="When it arrived, or was accepted for sending"),

@@ -124,6 +124,7 @@ class _Reader(_Thread):
 class _Writer(_Thread):
     _version = 0
     _looked = 0.0
+    _looked_with: sqlite3.Connection | None = None
 
     def _run(self) -> None:
         going_on = True
@@ -161,7 +162,8 @@ class _Writer(_Thread):
             judged = self._database.judged(error)
             for job in batch:
                 job.error = job.error or judged
-            self._discard()
+            if judged is not error:  # the database's fault: begin again with a fresh connection
+                self._discard()
 
     def _run_one(self, job: _Job, connection: Connection, driver: sqlite3.Connection, *, alone: bool) -> None:
         if alone:  # its failure may undo all
@@ -188,6 +190,8 @@ class _Writer(_Thread):
         except sqlite3.Error:  # the next job meets it, and tells
             self._discard()
             return
+        if driver is not self._looked_with:  # each connection counts for itself
+            self._looked_with, self._version = driver, 0
         if self._version not in (0, version):
             self._database.others_wrote()
         self._version = version

@@ -167,7 +167,9 @@ def _messages() -> None:
             comment="Message-ID without brackets; long ones hashed; may be empty",
         ),
         sa.Column("folder", sa.Text, nullable=True, comment="Where it was found"),
-        sa.Column("uid_validity", Number, nullable=False, comment="Under which UIDVALIDITY; 0 for outbound"),
+        sa.Column(
+            "uid_validity", Number, nullable=False, comment="Under which UIDVALIDITY; 0 for outbound and void ones"
+        ),
         sa.Column("size", Number, nullable=False, comment="Bytes"),
         sa.Column("digest", sa.LargeBinary(), nullable=False, comment="SHA-256 of the raw bytes"),
         sa.Column("received_at", Instant, nullable=False, comment="When it arrived, or was accepted for sending"),
