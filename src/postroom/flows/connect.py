@@ -8,7 +8,7 @@ from postroom.core import provider
 from postroom.core.health import Health, Signal, State
 from postroom.core.identity import Kind
 from postroom.core.mailbox import Credential, Direction, Mailbox, UnconfirmedPolicy
-from postroom.core.ports.store import MailboxView, Store
+from postroom.core.ports.store import HealthChange, MailboxView, Store
 from postroom.core.ports.world import World
 from postroom.flows.probe import Connection, OnStep, Prober, Report
 from postroom.flows.recover import Recover
@@ -127,16 +127,28 @@ class Connect:
         return await self._signal(mailbox_id, Signal.RESUMED)
 
     async def check(self, mailbox_id: str, on_step: OnStep | None = None) -> Report:
-        """Probes a connected mailbox with what is saved, and sets its health accordingly."""
+        """Probes a connected mailbox with what is saved, and sets its health accordingly.
+
+        Where messages are held, signing in does not show that sending works: the oldest goes first, alone, and tells.
+        """
         view = await self._view(mailbox_id)
         connection = self._connection(view.mailbox, await self._store.credential(mailbox_id))
         report = await self._prober.probe(connection, view.mailbox.folders, on_step)
         for probe in (report.imap, report.smtp):
             if probe.diagnosis is not None:
                 await self._recover.judged(view.mailbox, probe.direction, probe.diagnosis)
+            elif probe.direction is Direction.SMTP and view.held:
+                await self._probe_sending(mailbox_id)
             else:
                 await self._recover.works(view.mailbox, probe.direction)
         return report
+
+    async def _probe_sending(self, mailbox_id: str) -> None:
+        """Has the engine try now, whenever it would have."""
+        while not (health := await self._store.health(mailbox_id, Direction.SMTP)).usable:
+            now = replace(health, next_probe_at=self._world.now())
+            if health.state is State.PAUSED or await self._store.save_health(HealthChange(now), health.state):
+                return
 
     async def remove(self, mailbox_id: str) -> None:
         """Removes the mailbox with all that belongs to it."""

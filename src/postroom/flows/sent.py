@@ -25,6 +25,8 @@ PATIENCE = timedelta(minutes=1)
 REST = timedelta(seconds=30)
 """Between errands to a mailbox whose IMAP did not serve."""
 AT_ONCE = 50
+TRIES = 2
+"""Tries of one message whose answers were cut off, after which a person decides: each more may be one more copy."""
 
 
 class Sent:
@@ -87,7 +89,7 @@ class Sent:
             again = replace(delivery, next_attempt_at=now + retry.UNCONFIRMED)
             await self._store.settle(lease, Settlement(again, delivery.state))
             return
-        elif saves or mailbox.unconfirmed is UnconfirmedPolicy.RESEND:
+        elif saves or (mailbox.unconfirmed is UnconfirmedPolicy.RESEND and await self._unanswered(delivery) < TRIES):
             signal = Signal.ABSENT
         else:
             signal = Signal.UNKNOWABLE
@@ -104,6 +106,9 @@ class Sent:
             lease, Settlement(settled, delivery.state, events=delivery_events(self._world, settled, effects))
         )
         log.info("looked into Sent", delivery=delivery.id, mailbox=mailbox.id, found=found, state=state)
+
+    async def _unanswered(self, delivery: Delivery) -> int:
+        return sum(one.outcome is Signal.UNANSWERED for one in await self._store.attempts(delivery.id))
 
 
 def _accepted(delivery: Delivery) -> tuple[Recipient, ...]:
