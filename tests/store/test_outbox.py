@@ -1,5 +1,6 @@
 """The outbox in the store: what is accepted, what is due, each step of a delivery."""
 
+import asyncio
 from dataclasses import replace
 from datetime import timedelta
 
@@ -10,7 +11,8 @@ from postroom.core.events import Event, EventType
 from postroom.core.health import State as HealthState
 from postroom.core.mailbox import Direction, Mailbox
 from postroom.core.ports.store import HealthChange, IdempotencyConflict, Lease, LeaseLost, Settlement, Store
-from tests.store.make import NOON, World, acceptance, add_mailbox, diagnosis, health, own
+from postroom.store import open_store
+from tests.store.make import KEY, NOON, World, acceptance, add_mailbox, diagnosis, health, own
 
 HOUR = timedelta(hours=1)
 
@@ -81,6 +83,34 @@ async def test_an_idempotency_key_brings_one_delivery(store: Store, world: World
     assert len((await store.deliveries()).items) == 1
     other = await add_mailbox(store, world, "other@example.org")
     assert not (await store.accept(acceptance(world, other.id, idempotency=key))).repeated
+
+
+async def test_one_request_that_comes_many_times_at_once_is_accepted_once(database_url: str, world: World) -> None:
+    stores = [await open_store(database_url, secret_key=KEY, world=World(n * 1000)) for n in range(2)]
+    mailbox = await add_mailbox(stores[0], world)
+    key = ("key", "digest")
+    requests = [(stores[n % 2], acceptance(world, mailbox.id, idempotency=key)) for n in range(20)]
+    accepted = await asyncio.gather(*(store.accept(one) for store, one in requests))
+    assert len({one.delivery.id for one in accepted}) == 1
+    assert sorted(one.repeated for one in accepted) == [False] + [True] * 19
+    assert len((await stores[0].conversations()).items) == 1
+    for store in stores:
+        await store.close()
+
+
+async def test_a_hold_and_an_acceptance_at_once_leave_nothing_queued(database_url: str, world: World) -> None:
+    """Whichever comes first, a message accepted while sending stops is held, and told of once."""
+    stores = [await open_store(database_url, secret_key=KEY, world=World(n * 1000)) for n in range(2)]
+    mailbox = await add_mailbox(stores[0], world)
+    down = HealthChange(health(mailbox.id, Direction.SMTP, HealthState.NEEDS_REAUTH), Signal.HOLD)
+    accepts = [stores[n % 2].accept(acceptance(world, mailbox.id)) for n in range(30)]
+    await asyncio.gather(*accepts[:15], stores[1].save_health(down, HealthState.CONNECTED), *accepts[15:])
+    found = (await stores[0].deliveries(limit=100)).items
+    assert [one.state for one in found] == [State.HELD] * 30
+    told = [one.event.data["id"] for one in await stores[0].events(0)]
+    assert sorted(told) == sorted(one.id for one in found)
+    for store in stores:
+        await store.close()
 
 
 async def test_what_is_due_comes_in_the_order_of_acceptance(store: Store, world: World, lease: Lease) -> None:
