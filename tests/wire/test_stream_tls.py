@@ -265,3 +265,20 @@ async def test_a_server_that_sends_more_than_is_read_is_held_back_inside_tls(
         await stream.read_exactly(20 * 2**20)
         assert sent > before
         stream.abort()
+
+
+async def test_a_silent_server_that_waits_for_tls_is_told_apart(certificates: Certificates, tmp_path: Path) -> None:
+    async def silent(peer: Peer) -> None:
+        await peer.gone()
+
+    for context, words in ((certificates.good().server_context(tmp_path), "TlsExpected: "), (None, None)):
+        async with served(silent, context) as port:
+            stream = await Stream.open(account(port), ANYWHERE, timeout=1.5)
+            if words is None:
+                await stream.first_word()  # silent in both ways: whoever reads next waits on
+                assert not stream.closed
+                stream.abort()
+                continue
+            with pytest.raises(Failure) as caught:
+                await stream.first_word()
+            assert caught.value.evidence.exception.startswith(words)

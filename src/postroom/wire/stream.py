@@ -18,6 +18,7 @@ from postroom.core.mailbox import Account, Security
 from postroom.core.ports.wire import OnStep
 from postroom.wire import tls as tls_facts
 from postroom.wire.dial import dial, encrypt
+from postroom.wire.look import answers_tls
 from postroom.wire.pipe import Pipe
 from postroom.wire.redact import Redaction
 from postroom.wire.resolve import Guard, PrivateHost, ascii_host, resolve
@@ -200,6 +201,14 @@ class Stream:
             look.abort()
 
     # Reading
+
+    async def first_word(self) -> None:
+        """Waits a third of a step for the server to speak first, as mail servers do. Of one that stays silent it is
+        seen whether it waits for TLS; Failure where it does."""
+        if self.account.endpoint.security is Security.TLS or await self.arrival(self.timeout / 3):
+            return
+        if await answers_tls(self.address, self.account.endpoint.port, self._host, self.timeout / 3):
+            raise self.failure(exception="TlsExpected: silent in plain text, and TLS from the first byte is answered")
 
     async def read_line(self, limit: int = 65536, *, record: bool = True) -> bytes:
         """The next line without its CRLF (or LF). `record` False keeps a line that may hold message text out of the

@@ -66,6 +66,7 @@ class Imap:
         """Whether the greeting says that we are signed in already (PREAUTH)."""
         async with dialogue.stream.step("greeting", Stage.GREETING) as report:
             dialogue.begin(Stage.GREETING)
+            await dialogue.stream.first_word()
             greeting = await _greeting(dialogue)
             report.detail = greeting.text
             if greeting.word != "PREAUTH":

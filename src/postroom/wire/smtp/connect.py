@@ -63,6 +63,7 @@ class Smtp:
 
     async def _greeting(self, dialogue: Dialogue) -> None:
         async with dialogue.stream.step("greeting", Stage.GREETING) as report:
+            await dialogue.stream.first_word()
             reply = await dialogue.reply(self._timeouts.step)
             if not reply.accepted:
                 raise dialogue.failure(reply)

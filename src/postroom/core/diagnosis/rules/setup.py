@@ -258,6 +258,16 @@ RULES = (
         source="RFC 1939, RFC 3206: a POP3 refusal of the same account",
     ),
     Rule(
+        id="setup.tls-expected",
+        smtp=SETUP,
+        imap=SETUP,
+        cause="tls_port_plain_client",
+        words=phrases("tlsexpected:"),
+        example="TlsExpected: silent in plain text, and TLS from the first byte is answered",
+        given={"stage": Stage.GREETING},
+        source="our own look; RFC 8314 3",
+    ),
+    Rule(
         id="setup.java-no-greeting",
         smtp=SETUP,
         imap=SETUP,
