@@ -4,9 +4,10 @@ import asyncio
 from dataclasses import replace
 from datetime import timedelta
 
+from postroom.core.apikey import ApiKey
 from postroom.core.cursor import Cursor
 from postroom.core.events import EventType, Webhook
-from postroom.core.ports.store import ApiKey, Store
+from postroom.core.ports.store import Store
 from postroom.store import open_store
 from tests.store.make import KEY, NOON, World, add_mailbox, arrival, own
 

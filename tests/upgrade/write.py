@@ -11,12 +11,13 @@ from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
+from postroom.core.apikey import ApiKey
 from postroom.core.cursor import Cursor, Outcome
 from postroom.core.delivery import Attempt, Recipient, RecipientState, SentCopy, Signal, State
 from postroom.core.events import Event, EventType, Webhook
 from postroom.core.health import State as HealthState
 from postroom.core.mailbox import Direction
-from postroom.core.ports.store import ApiKey, HealthChange, Settlement
+from postroom.core.ports.store import HealthChange, Settlement
 from postroom.store import open_store
 from tests.store.make import KEY, NOON, World, acceptance, add_mailbox, arrival, diagnosis, health, own, parsed
 

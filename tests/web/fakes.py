@@ -6,11 +6,11 @@ from collections import Counter
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
+from postroom.core.apikey import ApiKey
 from postroom.core.identity import ENTROPY, Kind, identifier
 from postroom.core.mailbox import Direction
 from postroom.core.message import Address, Attachment, Conversation, Flow, Message, Parsed
 from postroom.core.ports.store import (
-    ApiKey,
     Counts,
     Page,
     StoreUnavailable,

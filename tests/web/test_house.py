@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 
 from postroom.core import apikey
+from postroom.core.apikey import ApiKey
 from postroom.core.cursor import Selected
 from postroom.core.diagnosis import Evidence, Failure, Stage
 from postroom.core.identity import Kind
 from postroom.core.mailbox import Direction
-from postroom.core.ports.store import ApiKey
 from postroom.core.ports.wire import Step
 from postroom.flows.accept import Accept
 from postroom.flows.announce import Announce

@@ -7,8 +7,8 @@ import typer
 from postroom.cli.house import run
 from postroom.cli.output import ago, fail, print_json, say, table
 from postroom.core import apikey
+from postroom.core.apikey import ApiKey
 from postroom.core.identity import Kind
-from postroom.core.ports.store import ApiKey
 from postroom.serve import House
 
 app = typer.Typer(help="API keys, the bearer tokens of /v1.", no_args_is_help=True)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import dataclass
+from datetime import datetime
 
 PREFIX = "pr_"
 """So that people, and scanners for leaked secrets, know a Postroom key when they see one."""
@@ -19,3 +21,14 @@ def digest(presented: str) -> str:
     A plain hash is enough: a token is random and long, so there is nothing to guess and no salt to add.
     """
     return hashlib.sha256(presented.encode("utf-8", "surrogateescape")).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class ApiKey:
+    """An API key; its token is not kept, only its SHA-256."""
+
+    id: str
+    name: str
+    created_at: datetime
+    last_used_at: datetime | None = None
+    revoked_at: datetime | None = None

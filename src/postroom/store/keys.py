@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, insert, select, update
 
-from postroom.core.ports.store import ApiKey
+from postroom.core.apikey import ApiKey
 from postroom.store.schema import api_key
 
 

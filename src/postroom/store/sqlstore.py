@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, update
 
+from postroom.core.apikey import ApiKey
 from postroom.core.cursor import Cursor
 from postroom.core.delivery import Attempt, Delivery, SentCopy
 from postroom.core.delivery import State as DeliveryState
@@ -20,7 +21,6 @@ from postroom.core.message import Conversation, Message
 from postroom.core.ports.store import (
     Acceptance,
     Accepted,
-    ApiKey,
     Arrival,
     Counts,
     HealthChange,

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Generic, Protocol, TypeVar
 
+from postroom.core.apikey import ApiKey
 from postroom.core.cursor import Cursor, Outcome
 from postroom.core.delivery import Attempt, Delivery, SentCopy
 from postroom.core.delivery import Signal as DeliverySignal
@@ -141,17 +142,6 @@ class HealthChange:
     health: Health
     deliveries: DeliverySignal | None = None
     events: tuple[Event, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class ApiKey:
-    """An API key; its token is not kept, only its SHA-256."""
-
-    id: str
-    name: str
-    created_at: datetime
-    last_used_at: datetime | None = None
-    revoked_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
