@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+import contextlib
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from postroom.core import provider
 from postroom.core.diagnosis import Diagnosis, Failure, diagnose
+from postroom.core.diagnosis.evidence import Evidence, Stage
 from postroom.core.mailbox import Account, Credential, Direction, Endpoint
-from postroom.core.ports.wire import ImapWire, SmtpWire, Step
+from postroom.core.ports.wire import Answer, ImapSession, ImapWire, SmtpSession, SmtpWire, Step
+
+SECONDS = 14.0
+"""For all steps of one direction: a failure is told within 15 seconds, the way to the person included."""
+FAREWELL = 1.0
+"""Seconds that a server may take over good-bye when all is known."""
+READ = "r"
+"""The right to SELECT a folder and read its messages (RFC 4314 2.1)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,57 +73,199 @@ OnStep = Callable[[Direction, Step], None]
 
 
 class Prober:
-    """Tries connections."""
+    """Tries connections. `seconds` bounds all steps of one direction together."""
 
-    def __init__(self, imap: ImapWire, smtp: SmtpWire) -> None:
+    def __init__(self, imap: ImapWire, smtp: SmtpWire, *, seconds: float = SECONDS) -> None:
         self._imap = imap
         self._smtp = smtp
+        self._seconds = seconds
 
     async def probe(
         self, connection: Connection, folders: tuple[str, ...] = ("INBOX",), on_step: OnStep | None = None
     ) -> Report:
         """Tries both directions at once, up to the sign-in and, for IMAP, the opening of each folder. Saves nothing."""
         imap, smtp = await asyncio.gather(
-            self._probe_imap(connection.account(Direction.IMAP), folders, on_step),
-            self._probe_smtp(connection.account(Direction.SMTP), on_step),
+            self.receiving(connection, folders, on_step), self.sending(connection, on_step)
         )
         return Report(imap, smtp)
 
-    async def _probe_imap(self, account: Account, folders: tuple[str, ...], on_step: OnStep | None) -> Probe:
-        seen = _Steps(Direction.IMAP, on_step)
+    async def receiving(
+        self,
+        connection: Connection,
+        folders: tuple[str, ...] = ("INBOX",),
+        on_step: OnStep | None = None,
+        *,
+        sign_in: bool = True,
+    ) -> Probe:
+        """IMAP up to the opening of each folder; of another's folders also what we may do there. Without `sign_in` up
+        to the sign-in."""
+        account = connection.account(Direction.IMAP)
+        steps = _Steps(account, on_step, self._seconds)
         try:
-            session = await self._imap.open(account, seen)
+            if not sign_in:
+                await self._imap.reach(account, steps.keep)
+                return steps.probe()
+            session = await self._imap.open(account, steps.keep)
             try:
+                shared = signs_in_as_another(connection.address, account.endpoint.username)
                 for folder in folders:
-                    await session.select(folder)
+                    if not shared:
+                        await session.select(folder)
+                        continue
+                    await session.select(folder, read_only=False)  # EXAMINE would not tell what may be written
+                    await _rights(session, folder, steps)
             finally:
-                await session.logout()
+                await _leave(session.logout())
         except Failure as failure:
-            return seen.probe(failure)
-        return seen.probe()
+            return steps.probe(failure)
+        return steps.probe()
 
-    async def _probe_smtp(self, account: Account, on_step: OnStep | None) -> Probe:
-        seen = _Steps(Direction.SMTP, on_step)
+    async def sending(self, connection: Connection, on_step: OnStep | None = None, *, sign_in: bool = True) -> Probe:
+        """SMTP up to the sign-in, and where that is another's, whether the address may be sent from. No message is
+        sent. Without `sign_in` up to the sign-in."""
+        account = connection.account(Direction.SMTP)
+        steps = _Steps(account, on_step, self._seconds)
         try:
-            session = await self._smtp.open(account, seen)
+            if not sign_in:
+                await self._smtp.reach(account, steps.keep)
+                return steps.probe()
+            session = await self._smtp.open(account, steps.keep)
+            try:
+                if signs_in_as_another(connection.address, account.endpoint.username):
+                    await _sender(session, connection.address, steps)
+            finally:
+                await _leave(session.quit())
         except Failure as failure:
-            return seen.probe(failure)
-        await session.quit()
-        return seen.probe()
+            return steps.probe(failure)
+        return steps.probe()
+
+
+def signs_in_as_another(address: str, username: str) -> bool:
+    """Whether the sign-in is not the address's own, as with a shared mailbox: then rights decide what works.
+
+    The local part alone, and a Windows domain before it (DOMAIN\\name), are the address's own.
+    """
+    own, given = address.casefold(), username.strip().casefold()
+    local = own.rpartition("@")[0]
+    _, backslash, last = given.rpartition("\\")
+    if backslash and "@" not in given:
+        given = last
+    return bool(given) and given not in (own, local)
+
+
+async def _rights(session: ImapSession, folder: str, steps: _Steps) -> None:
+    """Raises Failure where the server says that the folder may not be read."""
+    if "ACL" not in session.capabilities:
+        return
+    async with steps.step("rights", Stage.SELECT) as said:
+        letters = await session.rights(folder)
+        said.detail = f"{folder}: {letters}" if letters is not None else "the server does not say"
+        if letters is not None and READ not in letters:
+            raise steps.failure(
+                Stage.SELECT,
+                raw=f"MYRIGHTS {folder} {letters or 'none'}: no permission to read",
+                response_code="NOPERM",
+                folder=folder,
+            )
+
+
+async def _sender(session: SmtpSession, address: str, steps: _Steps) -> None:
+    """Raises Failure where the server will not let us send from the address.
+
+    Exchange lets any sender pass here and refuses the message itself (5.2.252 SendAsDenied), and a temporary refusal
+    proves nothing.
+    """
+    async with steps.step("sender", Stage.MAIL) as said:
+        answer = await session.offer(address, address)
+        refusal = _refusal(answer)
+        if refusal is None:
+            said.detail = f"{address} is accepted as sender, as far as the server tells without a message"
+            return
+        said.detail = refusal.raw
+        verdict = diagnose(refusal)
+        permanent = (refusal.smtp_code or 0) >= 500
+        # To a recipient much is refused that says nothing about the sender: a full mailbox, an unknown alias.
+        if permanent and (refusal.stage is Stage.MAIL or verdict.code == "access_restricted"):
+            raise Failure(refusal)
+
+
+def _refusal(answer: Answer) -> Evidence | None:
+    return next((one.evidence for one in (answer.sender, *answer.recipients.values()) if one.evidence), None)
+
+
+async def _leave(farewell: Coroutine[None, None, None]) -> None:
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(FAREWELL):
+            await farewell
+
+
+class _Said:
+    detail = ""
 
 
 class _Steps:
-    """Keeps the steps of one direction, and hands each on as it happens."""
+    """Keeps the steps of one direction, hands each on as it happens, and bounds those that flows take themselves."""
 
-    def __init__(self, direction: Direction, on_step: OnStep | None) -> None:
-        self._direction = direction
+    def __init__(self, account: Account, on_step: OnStep | None, seconds: float) -> None:
+        self._account = account
         self._on_step = on_step
         self._steps: list[Step] = []
+        self._loop = asyncio.get_running_loop()
+        self._ends = self._loop.time() + seconds
 
-    def __call__(self, step: Step) -> None:
+    def keep(self, step: Step) -> None:
         self._steps.append(step)
         if self._on_step is not None:
-            self._on_step(self._direction, step)
+            self._on_step(self._account.direction, step)
+
+    @asynccontextmanager
+    async def step(self, name: str, stage: Stage) -> AsyncIterator[_Said]:
+        """One step: what it says for itself when it went well, or the Failure that ended it, which passes on."""
+        said = _Said()
+        began = self._loop.time()
+        left = max(0.0, self._ends - began)
+        try:
+            try:
+                async with asyncio.timeout(left):
+                    yield said
+            except TimeoutError as error:
+                words = f"TimeoutError: no answer for {round(left, 1):g} seconds"
+                raise self.failure(stage, raw=words, exception=words) from error
+        except Failure as failure:
+            words = failure.evidence.raw or failure.evidence.exception or ""
+            self.keep(Step(name, False, words, self._milliseconds(began), failure.evidence))
+            raise
+        self.keep(Step(name, True, said.detail, self._milliseconds(began)))
+
+    def failure(
+        self,
+        stage: Stage,
+        *,
+        raw: str,
+        exception: str | None = None,
+        response_code: str | None = None,
+        folder: str | None = None,
+    ) -> Failure:
+        """What flows themselves found, as evidence."""
+        endpoint = self._account.endpoint
+        return Failure(
+            Evidence(
+                direction=self._account.direction,
+                stage=stage,
+                raw=raw,
+                provider=self._account.provider,
+                response_code=response_code,
+                exception=exception,
+                host=endpoint.host,
+                port=endpoint.port,
+                security=str(endpoint.security),
+                username=endpoint.username,
+                folder=folder,
+            )
+        )
 
     def probe(self, failure: Failure | None = None) -> Probe:
-        return Probe(self._direction, tuple(self._steps), diagnose(failure.evidence) if failure else None)
+        return Probe(self._account.direction, tuple(self._steps), diagnose(failure.evidence) if failure else None)
+
+    def _milliseconds(self, began: float) -> float:
+        return (self._loop.time() - began) * 1000

@@ -11,6 +11,7 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from io import BytesIO
+from math import inf
 from typing import Any, Final
 
 from postroom.core.diagnosis.evidence import Evidence, Failure, Stage, TlsFacts
@@ -60,6 +61,8 @@ class Stream:
         self.transcript: deque[str] = deque(maxlen=TRANSCRIPT_LINES)
         self.on_step = on_step
         self._now = now
+        # A probe is told to somebody who waits: all of its steps together take no longer than one may.
+        self._ends = time.monotonic() + timeout if on_step is not None else inf
         self._redaction = Redaction(account.credential)
         self._pipe = Pipe()
         self._aborted = False
@@ -105,14 +108,15 @@ class Stream:
 
     @asynccontextmanager
     async def step(self, name: str, stage: Stage) -> AsyncIterator[StepReport]:
-        """One step of a probe: at most `timeout` seconds in all, reported to `on_step` with what became of it."""
+        """One step of a probe: at most `timeout` seconds, reported to `on_step` with what became of it."""
         self.stage = stage
+        seconds = min(self.timeout, max(0.0, self._ends - time.monotonic()))
         async with reported(name, self.on_step) as report:
             try:
-                async with asyncio.timeout(self.timeout):
+                async with asyncio.timeout(seconds):
                     yield report
             except TimeoutError as error:
-                raise self.silence(self.timeout) from error
+                raise self.silence(round(seconds, 2)) from error
 
     # Opening
 

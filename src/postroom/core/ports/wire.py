@@ -16,7 +16,8 @@ from postroom.core.mailbox import Account
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One step of a probe: `name` is resolve, connect, tls, greeting, capabilities, starttls, sign_in or select.
+    """One step of a probe: `name` is resolve, connect, tls, greeting, capabilities, starttls, sign_in, select, rights
+    or sender; of a round trip: send, arrive or remove.
 
     `detail` says what came back, in a line; `milliseconds` how long it took; `evidence` is there when it failed.
     """
@@ -86,7 +87,20 @@ class ImapSession(Protocol):
         """The Sent folder: SPECIAL-USE \\Sent (RFC 6154), else by its usual names, else None."""
         ...
 
+    async def junk_folder(self) -> str | None:
+        """The Junk folder: SPECIAL-USE \\Junk (RFC 6154), else by its usual names, else None."""
+        ...
+
+    async def rights(self, folder: str) -> str | None:
+        """What we may do in `folder`: the letters of MYRIGHTS (RFC 4314 2.1); None where the server does not say."""
+        ...
+
     async def create(self, folder: str) -> None: ...
+
+    async def remove(self, folder: str, message_id: str) -> bool:
+        """Deletes the messages with this Message-ID (stage append). False, with nothing changed, where there is none
+        or the server cannot delete it alone (UIDPLUS, RFC 4315)."""
+        ...
 
     async def find(self, folder: str, message_id: str) -> list[int]:
         """UIDs in `folder` whose Message-ID header is this (without angle brackets). Selects the folder."""
@@ -109,7 +123,12 @@ class ImapWire(Protocol):
     """Opens IMAP sessions: name lookup, connect, TLS, greeting, capabilities, sign-in."""
 
     async def open(self, account: Account, on_step: OnStep | None = None) -> ImapSession:
-        """Raises Failure with the evidence of the step that failed, within 15 seconds a step."""
+        """Raises Failure with the evidence of the step that failed, within 15 seconds a step; with `on_step`, which
+        is a probe, within 15 seconds in all."""
+        ...
+
+    async def reach(self, account: Account, on_step: OnStep | None = None) -> None:
+        """Every step before the sign-in. Raises as `open` does."""
         ...
 
 
@@ -166,6 +185,10 @@ class SmtpSession(Protocol):
         """
         ...
 
+    async def offer(self, sender: str, recipient: str) -> Answer:
+        """What the server says to this envelope, which is then withdrawn (RSET): no message. `data` is None."""
+        ...
+
     async def noop(self) -> None: ...
 
     async def quit(self) -> None:
@@ -179,7 +202,12 @@ class SmtpWire(Protocol):
     """Opens SMTP sessions: name lookup, connect, TLS, greeting, EHLO, sign-in."""
 
     async def open(self, account: Account, on_step: OnStep | None = None) -> SmtpSession:
-        """Raises Failure with the evidence of the step that failed, within 15 seconds a step."""
+        """Raises Failure with the evidence of the step that failed, within 15 seconds a step; with `on_step`, which
+        is a probe, within 15 seconds in all."""
+        ...
+
+    async def reach(self, account: Account, on_step: OnStep | None = None) -> None:
+        """Every step before the sign-in. Raises as `open` does."""
         ...
 
 

@@ -1,4 +1,4 @@
-"""APPEND of one message, and the search for one by its Message-ID. It does not know what is sent or why."""
+"""APPEND of one message, the search for one by its Message-ID, its removal. It does not know what is sent or why."""
 
 from __future__ import annotations
 
@@ -44,13 +44,13 @@ async def _append(dialogue: Dialogue, folder: str, raw: bytes, flags: Sequence[s
     return await dialogue.result(tag) if isinstance(tag, str) else tag
 
 
-async def find(dialogue: Dialogue, folder: str, message_id: str) -> list[int]:
-    """UIDs of the messages with exactly this Message-ID, ascending. Selects the folder, read-only.
+async def find(dialogue: Dialogue, folder: str, message_id: str, *, read_only: bool = True) -> list[int]:
+    """UIDs of the messages with exactly this Message-ID, ascending. Selects the folder.
 
     A search that finds nothing proves nothing (servers index headers late, in part or not at all): the headers of the
     folder's last messages are read then.
     """
-    await select(dialogue, folder, read_only=True)
+    await select(dialogue, folder, read_only=read_only)
     dialogue.begin(Stage.FETCH, folder)
     if not dialogue.exists:
         return []
@@ -61,6 +61,23 @@ async def find(dialogue: Dialogue, folder: str, message_id: str) -> list[int]:
     if found or not dialogue.exists:
         return found
     return await _matching(dialogue, b"FETCH %d:*" % max(1, dialogue.exists - LOOKED_THROUGH + 1), message_id)
+
+
+async def remove(dialogue: Dialogue, folder: str, message_id: str) -> bool:
+    """Deletes the messages with exactly this Message-ID and nothing else; whether there was one.
+
+    By UID EXPUNGE (RFC 4315): EXPUNGE would take what others marked as well. False, with nothing changed, where the
+    server has no UIDPLUS.
+    """
+    if not dialogue.capabilities & {"UIDPLUS", "IMAP4REV2"}:
+        return False
+    removed = False
+    for uids in uid_sets(await find(dialogue, folder, message_id, read_only=False)):
+        dialogue.begin(Stage.APPEND, folder)
+        await dialogue.must(b"UID STORE %s +FLAGS.SILENT (\\Deleted)" % uids)
+        await dialogue.must(b"UID EXPUNGE " + uids)
+        removed = True
+    return removed
 
 
 async def _searched(dialogue: Dialogue, message_id: bytes) -> list[int]:

@@ -49,18 +49,32 @@ class Imap:
         stream = await Stream.open(account, self._guard, on_step, timeout=self._timeout, now=self._now)
         try:
             dialogue = Dialogue(stream)
-            signed_in = await self._greeted(dialogue)
-            if not dialogue.capabilities:
-                await _capabilities(dialogue)
-            if account.endpoint.security is Security.STARTTLS:
-                await _start_tls(dialogue)
-            if not signed_in:
+            if not await self._reached(dialogue):
                 await self._sign_in(dialogue, account)
         except BaseException:
             stream.abort()
             raise
         stream.timeout = self._patience
         return Session(dialogue)
+
+    async def reach(self, account: Account, on_step: OnStep | None = None) -> None:
+        """Everything before the sign-in, and good-bye. Raises Failure as `open` does."""
+        stream = await Stream.open(account, self._guard, on_step, timeout=self._timeout, now=self._now)
+        try:
+            dialogue = Dialogue(stream)
+            await self._reached(dialogue)
+            await Session(dialogue).logout()
+        finally:
+            stream.abort()
+
+    async def _reached(self, dialogue: Dialogue) -> bool:
+        """Up to the sign-in; whether the server says that we are signed in already."""
+        signed_in = await self._greeted(dialogue)
+        if not dialogue.capabilities:
+            await _capabilities(dialogue)
+        if dialogue.stream.account.endpoint.security is Security.STARTTLS:
+            await _start_tls(dialogue)
+        return signed_in
 
     async def _greeted(self, dialogue: Dialogue) -> bool:
         """Whether the greeting says that we are signed in already (PREAUTH)."""

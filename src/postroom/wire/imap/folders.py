@@ -1,4 +1,4 @@
-"""Folders: SELECT and EXAMINE, LIST, CREATE, and which one is Sent. It reads no messages."""
+"""Folders: SELECT and EXAMINE, LIST, CREATE, MYRIGHTS, and which one is Sent or Junk. It reads no messages."""
 
 from __future__ import annotations
 
@@ -70,7 +70,43 @@ _SENT_NAMES: Final = (
     "送信済みメール",
     "보낸편지함",
 )
-_RANKS: Final = {name.casefold(): rank for rank, name in enumerate(_SENT_NAMES)}
+_JUNK_NAMES: Final = (
+    "Junk",
+    "Spam",
+    "Junk Email",
+    "Junk E-mail",
+    "Junk-E-Mail",
+    "Bulk Mail",
+    "Bulk",
+    "Spamverdacht",
+    "Unerwünscht",
+    "Courrier indésirable",
+    "Indésirables",
+    "Correo no deseado",
+    "Posta indesiderata",
+    "Lixo Eletrônico",
+    "Ongewenste e-mail",
+    "Wiadomości-śmieci",
+    "Спам",
+    "垃圾邮件",
+    "迷惑メール",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Use:
+    """What a folder is for: its attribute (RFC 6154), and the usual names by rank where none says so."""
+
+    attribute: str
+    ranks: dict[str, int]
+
+
+def _use(attribute: str, names: tuple[str, ...]) -> Use:
+    return Use(attribute, {name.casefold(): rank for rank, name in enumerate(names)})
+
+
+SENT: Final = _use("\\sent", _SENT_NAMES)
+JUNK: Final = _use("\\junk", _JUNK_NAMES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +147,22 @@ async def select(dialogue: Dialogue, folder: str, *, read_only: bool) -> Selecte
         raise dialogue.nonsense("the folder has no usable UIDVALIDITY, UIDNEXT or HIGHESTMODSEQ") from error
 
 
+async def rights(dialogue: Dialogue, folder: str) -> str | None:
+    """The letters of MYRIGHTS (RFC 4314 3.5, 2.1); None where the server offers no ACL or will not say."""
+    if "ACL" not in dialogue.capabilities:
+        return None
+    dialogue.begin(Stage.SELECT, folder)
+    found: list[str] = []
+
+    def keep(data: Data) -> None:
+        if data.name == "MYRIGHTS" and len(tokens := data.tokens()) == 2:
+            letters = tokens[1]
+            found.append(letters.decode(errors="replace") if isinstance(letters, bytes) else str(letters or ""))
+
+    status = await dialogue.ask(b"MYRIGHTS " + folder_argument(folder), keep)
+    return found[0] if status.word == "OK" and found else None
+
+
 async def listed(dialogue: Dialogue) -> list[Folder]:
     """All folders, with their special uses where the server knows them."""
     dialogue.begin(Stage.SELECT)
@@ -144,13 +196,26 @@ def _folder(data: Data) -> Folder:
 
 
 def sent_among(folders: list[Folder]) -> str | None:
-    """The Sent folder: the one that says so, else the one with the likeliest name, the nearest to the top."""
+    """The Sent folder."""
+    return _used_among(folders, SENT)
+
+
+def junk_among(folders: list[Folder]) -> str | None:
+    """The Junk folder."""
+    return _used_among(folders, JUNK)
+
+
+def _used_among(folders: list[Folder], use: Use) -> str | None:
+    """The folder for this use: the one that says so, else the one with the likeliest name, the nearest to the top."""
     usable = [folder for folder in folders if folder.selectable]
     for folder in usable:
-        if "\\sent" in folder.attributes:
+        if use.attribute in folder.attributes:
             return folder.name
     named = [
-        (_RANKS[last], depth, folder.name) for folder in usable for depth, last in [_last(folder)] if last in _RANKS
+        (use.ranks[last], depth, folder.name)
+        for folder in usable
+        for depth, last in [_last(folder)]
+        if last in use.ranks
     ]
     return min(named)[2] if named else None
 

@@ -57,7 +57,9 @@ class Session:
                 return await folders.select(dialogue, folder, read_only=read_only)
             async with dialogue.stream.step("select", Stage.SELECT) as report:
                 selected = await folders.select(dialogue, folder, read_only=read_only)
-                report.detail = f"{selected.folder}, {selected.exists} messages"
+                count = "1 message" if selected.exists == 1 else f"{selected.exists} messages"
+                limits = ", read-only" if selected.read_only and not read_only else ""
+                report.detail = f"{selected.folder}, {count}{limits}"
                 return selected
 
     async def sizes(self, first_uid: int) -> list[Sized]:
@@ -87,6 +89,16 @@ class Session:
         with self._alone() as dialogue:
             return folders.sent_among(await folders.listed(dialogue))
 
+    async def junk_folder(self) -> str | None:
+        """The Junk folder's name (stage select)."""
+        with self._alone() as dialogue:
+            return folders.junk_among(await folders.listed(dialogue))
+
+    async def rights(self, folder: str) -> str | None:
+        """The letters of MYRIGHTS (RFC 4314; stage select); None where the server does not say."""
+        with self._alone() as dialogue:
+            return await folders.rights(dialogue, folder)
+
     async def create(self, folder: str) -> None:
         """CREATE and SUBSCRIBE (stage append)."""
         with self._alone() as dialogue:
@@ -96,6 +108,11 @@ class Session:
         """UIDs with this Message-ID, given without angle brackets (stages select and fetch)."""
         with self._alone() as dialogue:
             return await append.find(dialogue, folder, message_id)
+
+    async def remove(self, folder: str, message_id: str) -> bool:
+        """Deletes the messages with this Message-ID, where that can be done to them alone (stage append)."""
+        with self._alone() as dialogue:
+            return await append.remove(dialogue, folder, message_id)
 
     async def append(self, folder: str, raw: bytes, flags: Sequence[str], at: datetime) -> None:
         """APPEND (stage append); a missing folder is made where the server suggests it."""

@@ -45,19 +45,28 @@ class Smtp:
         """
         stream = await Stream.open(account, self._guard, on_step, timeout=self._timeouts.step, now=self._now)
         try:
-            return await self._converse(Dialogue(stream))
+            return await self._converse(Dialogue(stream), sign_in=bool(account.endpoint.username))
         except BaseException:
             stream.abort()
             raise
 
-    async def _converse(self, dialogue: Dialogue) -> Session:
+    async def reach(self, account: Account, on_step: OnStep | None = None) -> None:
+        """Everything before the sign-in, and good-bye. Raises Failure as `open` does."""
+        stream = await Stream.open(account, self._guard, on_step, timeout=self._timeouts.step, now=self._now)
+        try:
+            session = await self._converse(Dialogue(stream), sign_in=False)
+            await session.quit()
+        finally:
+            stream.abort()
+
+    async def _converse(self, dialogue: Dialogue, *, sign_in: bool) -> Session:
         account = dialogue.stream.account
         await self._greeting(dialogue)
         capabilities = await self._capabilities(dialogue)
         if account.endpoint.security is Security.STARTTLS:
             await self._start_tls(dialogue, capabilities)
             capabilities = await self._capabilities(dialogue)  # RFC 3207 4.2: what was said before counts no more
-        if account.endpoint.username:
+        if sign_in:
             await self._sign_in(dialogue, capabilities)
         return Session(dialogue, capabilities, self._timeouts)
 

@@ -80,6 +80,27 @@ class Session:
             raise Failure(self._stream.evidence(exception="GivenUp: the message was not to be handed over any more"))
         return answer
 
+    async def offer(self, sender: str, recipient: str) -> Answer:
+        """MAIL and RCPT, then RSET: what the server says to the envelope. No message is begun.
+
+        Both are asked because Postfix judges the sender only at RCPT (smtpd_delay_reject). Raises Failure, and
+        ValueError as `send` does.
+        """
+
+        async def never() -> bool:
+            return False
+
+        planned = transaction(Envelope(sender, (recipient,)), b"\r\n", self._capabilities)
+        await self._still_there()
+        if planned.sender_refused is not None:
+            return Answer(self._own(planned.sender_refused, Stage.MAIL), {}, None)
+        refused = {who: self._own(reply, Stage.RCPT, who) for who, reply in planned.refused.items()}
+        exchange = Exchange(self._dialogue, self._timeouts.step, planned, never)
+        await exchange.one_by_one()
+        answer = Answer(exchange.sender, refused | exchange.recipients, exchange.data)
+        await self._tidy(answer, reset=True)
+        return answer
+
     async def noop(self) -> None:
         """Raises Failure (stage send) where the server is gone or refuses."""
         await self._still_there()
