@@ -75,14 +75,13 @@ class Engine:
             await asyncio.sleep(TICK)
 
     async def _close(self) -> None:
-        for close in (
-            self._rescue.close,
-            self._outbox.close,
-            self._sent.close,
-            self._announce.close,
-            self._own.close,
-        ):
-            try:
-                await close()
-            except StoreUnavailable as unavailable:
-                log.warning("store unavailable at shutdown", error=str(unavailable))
+        # Probes send too: both have the same seconds to come to their end.
+        await asyncio.gather(self._closed(self._rescue.close), self._closed(self._outbox.close))
+        for close in (self._sent.close, self._announce.close, self._own.close):
+            await self._closed(close)
+
+    async def _closed(self, close: Callable[[], Awaitable[None]]) -> None:
+        try:
+            await close()
+        except StoreUnavailable as unavailable:
+            log.warning("store unavailable at shutdown", error=str(unavailable))

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime, timedelta
 from enum import Enum, auto
+from typing import TypeVar
 
 import structlog
 
@@ -23,7 +26,7 @@ from postroom.core.delivery import (
 )
 from postroom.core.diagnosis import Failure, Unanswered, diagnose
 from postroom.core.mailbox import Direction, Mailbox
-from postroom.core.ports.store import Lease, Settlement, Store
+from postroom.core.ports.store import Lease, Settlement, Store, StoreUnavailable
 from postroom.core.ports.wire import Answer, Envelope, SmtpSession, SmtpWire
 from postroom.core.ports.world import World
 from postroom.flows.announce import delivery_events
@@ -32,6 +35,7 @@ from postroom.flows.recover import Recover
 from postroom.flows.turns import Turns
 
 log = structlog.get_logger()
+T = TypeVar("T")
 
 AT_ONCE = 100
 """Mailboxes that send at the same time."""
@@ -39,6 +43,8 @@ REST = timedelta(seconds=2)
 """Before a drain is tried again that broke by no fault of the mail server."""
 BREAKS = 3
 """Sessions that one message may break before it is put off and the others go first."""
+PATIENCE = 5.0
+"""Seconds for which a message that was handed over may still be answered when we are to end."""
 
 
 class Next(Enum):
@@ -59,20 +65,27 @@ class Outbox:
         self._own = own
         self._world = world
         self._turns = Turns("outbox", world, at_once=AT_ONCE, rest=REST)
+        self._stopping = False
+        self._under_way: set[str] = set()  # deliveries
+        self._doubtful: set[str] = set()  # mailboxes for which the database failed while a try began
 
     async def tick(self) -> None:
         """Starts a drain for each mailbox that has something due and none running."""
-        for mailbox_id in await self._store.mailboxes_due(self._own.worker_id, self._world.now()):
+        due = await self._store.mailboxes_due(self._own.worker_id, self._world.now())
+        for mailbox_id in dict.fromkeys([*due, *self._doubtful]):
             lease = self._own.lease(mailbox_id)
             if lease is not None:
                 self._turns.give(lease, self.drain)
 
     async def close(self) -> None:
-        """Ends the drains; a message whose answer is not there yet becomes unconfirmed."""
-        await self._turns.close()
+        """Ends the drains, each after the message under way; one that is not answered in time becomes unconfirmed."""
+        self._stopping = True
+        await self._turns.close(PATIENCE)
 
     async def drain(self, lease: Lease) -> None:
         """Sends what is due over one session until nothing is left or the mailbox fails."""
+        if lease.mailbox_id in self._doubtful:
+            await self._reclaim(lease)
         view = await self._store.mailbox(lease.mailbox_id)
         if view is None:
             return
@@ -80,11 +93,14 @@ class Outbox:
         try:
             while waiting := await self._store.due(lease, self._world.now()):
                 for delivery in waiting:
+                    if self._stopping:
+                        return
                     if session is None or session.closed:
                         session = await self._open(view.mailbox)
                     if session is None:
                         return
-                    then = await self._send(lease, view.mailbox, session, delivery)
+                    with self._trying(delivery):
+                        then = await self._send(lease, view.mailbox, session, delivery)
                     if then is Next.STOP:
                         return
                     if then is Next.AGAIN:
@@ -95,17 +111,52 @@ class Outbox:
 
     async def probe(self, lease: Lease, mailbox: Mailbox) -> None:
         """Whether sending works again: signs in, and lets the oldest held message go first, alone."""
+        if self._stopping:
+            return
         session = await self._open(mailbox)
         if session is None:
             return
         try:
             held = await self._store.oldest_held(lease)
-            tried = held is not None and await self._store.try_held(lease, held.id, self._world.now())
-            if held is not None and tried and await self._send(lease, mailbox, session, held, alone=True) is Next.STOP:
-                return
+            if held is not None:
+                with self._trying(held):
+                    tried = await self._store.try_held(lease, held.id, self._world.now())
+                    if tried and await self._send(lease, mailbox, session, held, alone=True) is Next.STOP:
+                        return
             await self._recover.works(mailbox, Direction.SMTP)
         finally:
             await asyncio.shield(session.quit())
+
+    @contextmanager
+    def _trying(self, delivery: Delivery) -> Iterator[None]:
+        """A database that fails while a row is moved to `sending` leaves open whether it was."""
+        self._under_way.add(delivery.id)
+        try:
+            yield
+        except StoreUnavailable:
+            self._doubtful.add(delivery.mailbox_id)
+            raise
+        finally:
+            self._under_way.discard(delivery.id)
+
+    async def _reclaim(self, lease: Lease) -> None:
+        """What says `sending` and is not under way: Sent is asked, as where a process has died."""
+        state, _ = step(State.SENDING, Signal.UNANSWERED)
+        now = self._world.now()
+        for one in (await self._store.deliveries(mailbox_id=lease.mailbox_id, state=State.SENDING)).items:
+            if one.id not in self._under_way:
+                left = replace(one, state=state, updated_at=now, next_attempt_at=now)
+                await self._store.settle(lease, Settlement(left, State.SENDING))
+        self._doubtful.discard(lease.mailbox_id)
+
+    async def _insist(self, write: Callable[[], Awaitable[T]]) -> T:
+        """What a server answered is not said twice: kept here until the database takes it."""
+        while True:
+            try:
+                return await write()
+            except StoreUnavailable as unavailable:
+                log.warning("an answer waits for the store", error=str(unavailable))
+                await asyncio.sleep(REST.total_seconds())
 
     async def _open(self, mailbox: Mailbox) -> SmtpSession | None:
         credential = await self._store.credential(mailbox.id)
@@ -156,7 +207,7 @@ class Outbox:
             signal = Signal.MAILBOX_REFUSED if alone else Signal.INTERRUPTED
         judged = Judged(signal, delivery.recipients, diagnosis)
         if alone and signal is not Signal.PUT_OFF:
-            await self._recover.judged(mailbox, Direction.SMTP, diagnosis)
+            await self._insist(lambda: self._recover.judged(mailbox, Direction.SMTP, diagnosis))
         await self._settle(lease, mailbox, delivery, judged, began, reply=diagnosis.raw, tell=not alone)
         if alone and signal is not Signal.PUT_OFF:
             return Next.STOP
@@ -166,12 +217,13 @@ class Outbox:
         self, lease: Lease, mailbox: Mailbox, delivery: Delivery, answer: Answer, began: datetime, *, alone: bool
     ) -> Next:
         judged = judge(delivery, answer)
-        if judged.mailbox is not None:
+        refused = judged.mailbox
+        if refused is not None:
             # The mailbox first, so that nothing else goes out; then the delivery, which waits with it.
-            await self._recover.judged(mailbox, Direction.SMTP, judged.mailbox)
+            await self._insist(lambda: self._recover.judged(mailbox, Direction.SMTP, refused))
         reply = next((one.text for one in (answer.data, answer.sender) if one is not None), None)
         await self._settle(lease, mailbox, delivery, judged, began, reply=reply, tell=not alone)
-        return Next.STOP if judged.mailbox is not None else Next.GO_ON
+        return Next.GO_ON if refused is None else Next.STOP
 
     async def _settle(
         self,
@@ -209,7 +261,8 @@ class Outbox:
         if not tell:
             effects = tuple(effect for effect in effects if effect is not Effect.TELL_HELD)
         events = delivery_events(self._world, settled, effects)
-        await self._store.settle(lease, Settlement(settled, State.SENDING, attempt, events))
+        settlement = Settlement(settled, State.SENDING, attempt, events)
+        await self._insist(lambda: self._store.settle(lease, settlement))
         log.info(
             "delivery",
             delivery=delivery.id,

@@ -13,7 +13,7 @@ from postroom.core.mailbox import Direction
 from postroom.core.ports.store import Lease, Settlement, Store
 from postroom.core.ports.world import World
 from postroom.flows.announce import delivery_events
-from postroom.flows.outbox import Outbox
+from postroom.flows.outbox import PATIENCE, Outbox
 from postroom.flows.own import Own
 from postroom.flows.recover import Recover
 from postroom.flows.turns import Turns
@@ -51,7 +51,8 @@ class Rescue:
         await self.probe()
 
     async def close(self) -> None:
-        await self._turns.close()
+        """Ends the probes, each after the message under way."""
+        await self._turns.close(PATIENCE)
 
     async def expire(self) -> None:
         """Ends deliveries whose hold time is over, counted from their acceptance; their text is kept."""

@@ -33,9 +33,11 @@ class Turns:
             return
         self._tasks[mailbox_id] = asyncio.create_task(self._turn(lease, story), name=f"{self._name} {mailbox_id}")
 
-    async def close(self) -> None:
-        """Ends what is under way."""
+    async def close(self, patience: float = 0.0) -> None:
+        """Ends what is under way, once it had so many seconds to come to an end by itself."""
         tasks = list(self._tasks.values())
+        if tasks and patience:
+            await asyncio.wait(tasks, timeout=patience)
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
