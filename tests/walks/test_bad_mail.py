@@ -3,12 +3,11 @@
 import hashlib
 
 import pytest
-import pytest_asyncio
 
 from tests.walks.letters import arrived, as_served, letter
 from tests.walks.postroom import Postroom
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 HEAD = b"From: anna@customer.test\r\nTo: team@rig.test\r\nSubject: Odd\r\nMessage-ID: <%s@customer.test>\r\n"
 BINARY = bytes(range(1, 256)) * 400
@@ -68,39 +67,31 @@ BAD = {
 }
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def postroom(tmp_path_factory):
-    """One for the tests of this file: each connects a mailbox of its own."""
-    async with Postroom(tmp_path_factory.mktemp("postroom")) as running:
-        yield running
-
-
-async def raw_of(postroom, message):
-    answer = await postroom.api.get(f"/v1/messages/{message['id']}/raw")
+async def raw_of(standing, message):
+    answer = await standing.api.get(f"/v1/messages/{message['id']}/raw")
     assert answer.status_code == 200
     assert answer.headers["content-type"] == "message/rfc822"
     return answer.content
 
 
-@pytest.mark.asyncio(loop_scope="function")
 async def test_whatever_a_message_is_made_of_its_bytes_are_kept_and_the_next_one_comes(
-    postroom_on, settings, dovecot, user
+    standing_on, settings, dovecot, user
 ):
     for raw in BAD.values():
         dovecot.drop(user.name, raw)
     dovecot.drop(user.name, letter("last"))
     served = as_served(dovecot.imap_port, user)
     assert len(served) == len(BAD) + 1
-    mailbox = await postroom_on.connect(settings)
-    found = await arrived(postroom_on, mailbox, len(served))
+    mailbox = await standing_on.connect(settings)
+    found = await arrived(standing_on, mailbox, len(served))
     kept = {}
     for message in found:
-        raw = await raw_of(postroom_on, message)
+        raw = await raw_of(standing_on, message)
         kept.setdefault(hashlib.sha256(raw).digest(), []).append(message)
         assert message["size"] == len(raw)
     for (what, sent), raw in zip([*BAD.items(), ("the last", letter("last"))], served, strict=True):
         (message,) = kept.pop(hashlib.sha256(raw).digest())
-        shown = await postroom_on.get(f"/messages/{message['id']}")
+        shown = await standing_on.get(f"/messages/{message['id']}")
         assert shown == message, what
         # A reason, or something to read: a person is never left with nothing.
         readable = shown["text"] or shown["html"] or shown["attachments"] or shown["subject"]
@@ -111,32 +102,32 @@ async def test_whatever_a_message_is_made_of_its_bytes_are_kept_and_the_next_one
     assert "Grüße" in by_id["ascii@customer.test"]["text"]
     assert "Deep down." in by_id["nested@customer.test"]["text"] or by_id["nested@customer.test"]["faults"]
     assert [one["filename"] for one in by_id["name@customer.test"]["attachments"]] == ["passwd"]
-    assert '"level": "error"' not in postroom_on.log.read_text()
+    assert '"level": "error"' not in standing_on.log.read_text()
 
 
-async def test_a_message_of_40_megabytes_arrives_whole_and_blocks_nobody(postroom, settings, dovecot, user):
+async def test_a_message_of_40_megabytes_arrives_whole_and_blocks_nobody(standing, settings, dovecot, user):
     attachment = b"Content-Type: application/octet-stream\r\nContent-Transfer-Encoding: base64\r\n\r\n"
     attachment += (b"A" * 76 + b"\r\n") * (40 * 1024 * 1024 // 78)
     body = b"--p\r\nContent-Type: text/plain\r\n\r\nSee the film.\r\n--p\r\n" + attachment + b"--p--\r\n"
-    mailbox = await postroom.connect(settings)
+    mailbox = await standing.connect(settings)
     dovecot.drop(user.name, typed(b"film", b'multipart/mixed; boundary="p"', body))
     dovecot.drop(user.name, letter("next"))
-    found = await arrived(postroom, mailbox, 2, seconds=30)
+    found = await arrived(standing, mailbox, 2, seconds=30)
     film = next(message for message in found if message["message_id"] == "film@customer.test")
     assert film["quarantine"] is None
     assert film["text"].strip() == "See the film."
     (served, _) = as_served(dovecot.imap_port, user)
-    assert hashlib.sha256(await raw_of(postroom, film)).digest() == hashlib.sha256(served).digest()
-    file = await postroom.api.get(f"/v1/messages/{film['id']}/attachments/0")
+    assert hashlib.sha256(await raw_of(standing, film)).digest() == hashlib.sha256(served).digest()
+    file = await standing.api.get(f"/v1/messages/{film['id']}/attachments/0")
     assert len(file.content) == film["attachments"][0]["size"] == 40 * 1024 * 1024 // 78 * 57
 
 
 @pytest.mark.asyncio(loop_scope="function")
 async def test_a_message_beyond_the_limit_is_passed_over_and_the_next_one_comes(tmp_path, settings, dovecot, user):
-    async with Postroom(tmp_path, max_message_bytes=100_000) as postroom:
-        mailbox = await postroom.connect(settings)
+    async with Postroom(tmp_path, max_message_bytes=100_000) as standing:
+        mailbox = await standing.connect(settings)
         dovecot.drop(user.name, letter("huge", "x" * 200_000))
         dovecot.drop(user.name, letter("small"))
-        found = await arrived(postroom, mailbox, 1)
+        found = await arrived(standing, mailbox, 1)
         assert [message["message_id"] for message in found] == ["small@customer.test"]
-        assert "more than the 100000 that are set as the limit" in postroom.log.read_text()
+        assert "more than the 100000 that are set as the limit" in standing.log.read_text()

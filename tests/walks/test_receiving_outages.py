@@ -4,32 +4,24 @@ import asyncio
 import shutil
 
 import pytest
-import pytest_asyncio
 
 from tests.rig.dovecot import Dovecot
 from tests.rig.sink import Sink
 from tests.walks.letters import arrived, letter, many, names, numbered
-from tests.walks.postroom import Postroom, settings_for
+from tests.walks.postroom import settings_for
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def postroom(tmp_path_factory):
-    """One for the tests of this file that need no other: each connects a mailbox of its own."""
-    async with Postroom(tmp_path_factory.mktemp("postroom")) as running:
-        yield running
+pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 
-async def changed(postroom, mailbox, what):
-    return await postroom.post(f"/mailboxes/{mailbox['id']}/{what}", status=200)
+async def changed(standing, mailbox, what):
+    return await standing.post(f"/mailboxes/{mailbox['id']}/{what}", status=200)
 
 
-async def announced(postroom, mailbox, messages):
+async def announced(standing, mailbox, messages):
     """The types of the mailbox's events from the beginning to the last of so many messages."""
     kinds = []
     query = {"after": 0, "mailbox_id": mailbox["id"]}
-    async with asyncio.timeout(20), postroom.api.stream("GET", "/v1/events", params=query) as stream:
+    async with asyncio.timeout(20), standing.api.stream("GET", "/v1/events", params=query) as stream:
         async for line in stream.aiter_lines():
             if line.startswith("event: "):
                 kinds.append(line.removeprefix("event: "))
@@ -38,82 +30,81 @@ async def announced(postroom, mailbox, messages):
     return kinds
 
 
-@pytest.mark.asyncio(loop_scope="function")
-async def test_mail_of_an_outage_is_there_after_it_and_nobody_was_asked_to_do_anything(postroom_on, certificates):
+async def test_mail_of_an_outage_is_there_after_it_and_nobody_was_asked_to_do_anything(standing_on, certificates):
     async with Dovecot(certificates) as dovecot:
         user = dovecot.add_user()
         async with Sink(users={user.name: user.password}) as sink:
-            mailbox = await postroom_on.connect(settings_for(user, dovecot.imap_port, sink.port))
+            mailbox = await standing_on.connect(settings_for(user, dovecot.imap_port, sink.port))
             dovecot.drop(user.name, letter("before"))
-            await arrived(postroom_on, mailbox, 1)
+            await arrived(standing_on, mailbox, 1)
             await dovecot.stop()
-            broken = await postroom_on.mailbox_in(mailbox["id"], receiving="degraded")
+            broken = await standing_on.mailbox_in(mailbox["id"], receiving="degraded")
             assert broken["receiving"]["diagnosis"]["code"] == "imap.server_connection"
             assert broken["receiving"]["next_probe_at"]
             assert broken["sending"]["state"] == "connected"
             for number in range(1, 4):
                 dovecot.drop(user.name, letter(f"during-{number}"))
             await dovecot.start()
-            mended = await postroom_on.mailbox_in(mailbox["id"], receiving="connected", seconds=30)
+            mended = await standing_on.mailbox_in(mailbox["id"], receiving="connected", seconds=30)
             assert mended["receiving"]["diagnosis"] is None
-            await arrived(postroom_on, mailbox, 4)
+            await arrived(standing_on, mailbox, 4)
             dovecot.drop(user.name, letter("zafter"))
-            found = await arrived(postroom_on, mailbox, 5)
+            found = await arrived(standing_on, mailbox, 5)
             assert names(found) == ["before", *numbered("during", 3), "zafter"]
-            kinds = await announced(postroom_on, mailbox, 5)
+            kinds = await announced(standing_on, mailbox, 5)
+            assert (await standing_on.api.delete(f"/v1/mailboxes/{mailbox['id']}")).status_code == 204
             assert set(kinds) == {"mailbox.connected", "message.received"}
             assert kinds.count("mailbox.connected") == 2  # one for each direction, when it was connected
 
 
-async def test_a_server_that_refuses_connections_is_found_again(postroom, dovecot, user, sink, proxy):
+async def test_a_server_that_refuses_connections_is_found_again(standing, dovecot, user, sink, proxy):
     front = await proxy(dovecot.imap_port)
     sink.users = {user.name: user.password}
-    mailbox = await postroom.connect(settings_for(user, front.port, sink.port))
+    mailbox = await standing.connect(settings_for(user, front.port, sink.port))
     await front.refuse()
-    await postroom.mailbox_in(mailbox["id"], receiving="degraded")
+    await standing.mailbox_in(mailbox["id"], receiving="degraded")
     dovecot.drop(user.name, letter("meanwhile"))
     await front.heal()
-    assert names(await arrived(postroom, mailbox, 1)) == ["meanwhile"]
+    assert names(await arrived(standing, mailbox, 1)) == ["meanwhile"]
 
 
-async def test_a_line_cut_within_a_fetch_brings_every_message_once(postroom, dovecot, user, sink, proxy):
+async def test_a_line_cut_within_a_fetch_brings_every_message_once(standing, dovecot, user, sink, proxy):
     front = await proxy(dovecot.imap_port)
     sink.users = {user.name: user.password}
-    mailbox = await postroom.connect(settings_for(user, front.port, sink.port))
+    mailbox = await standing.connect(settings_for(user, front.port, sink.port))
     expected = []
     # Within the sign-in, the sizes, the first message, a later one, and just before the last is complete.
     for number, cut in enumerate((400, 1_500, 5_000, 90_000, 390_000)):
-        await changed(postroom, mailbox, "pause")
-        await postroom.until(_value(lambda: front.connections), lambda open_: open_ == 0)
+        await changed(standing, mailbox, "pause")
+        await standing.until(_value(lambda: front.connections), lambda open_: open_ == 0)
         dovecot.fill(user.name, many(f"cut-{number}", 20, size=20_000))
         expected += numbered(f"cut-{number}", 20)
         front.cut_after(cut, "to_client")
         opened = front.opened
-        await changed(postroom, mailbox, "resume")
-        found = await arrived(postroom, mailbox, len(expected))
+        await changed(standing, mailbox, "resume")
+        found = await arrived(standing, mailbox, len(expected))
         assert names(found) == sorted(expected)
         assert front.opened >= opened + 2, f"the line was not cut after {cut} bytes"
-        await postroom.mailbox_in(mailbox["id"], receiving="connected")
+        await standing.mailbox_in(mailbox["id"], receiving="connected")
 
 
-async def test_a_line_cut_while_idling_misses_nothing(postroom, dovecot, user, sink, proxy):
+async def test_a_line_cut_while_idling_misses_nothing(standing, dovecot, user, sink, proxy):
     front = await proxy(dovecot.imap_port)
     sink.users = {user.name: user.password}
-    mailbox = await postroom.connect(settings_for(user, front.port, sink.port))
+    mailbox = await standing.connect(settings_for(user, front.port, sink.port))
     for number in range(1, 4):
         front.cut()
         dovecot.drop(user.name, letter(f"idle-{number}"))
-        await arrived(postroom, mailbox, number)
-        await postroom.mailbox_in(mailbox["id"], receiving="connected")
-    assert names(await postroom.messages(mailbox["id"])) == numbered("idle", 3)
+        await arrived(standing, mailbox, number)
+        await standing.mailbox_in(mailbox["id"], receiving="connected")
+    assert names(await standing.messages(mailbox["id"])) == numbered("idle", 3)
 
 
-@pytest.mark.asyncio(loop_scope="function")
-async def test_a_changed_uidvalidity_brings_nothing_twice_and_loses_nothing(postroom_on, settings, dovecot, user):
+async def test_a_changed_uidvalidity_brings_nothing_twice_and_loses_nothing(standing_on, settings, dovecot, user):
     dovecot.fill(user.name, many("old", 120))
-    mailbox = await postroom_on.connect(settings)
-    await arrived(postroom_on, mailbox, 120)
-    await changed(postroom_on, mailbox, "pause")
+    mailbox = await standing_on.connect(settings)
+    await arrived(standing_on, mailbox, 120)
+    await changed(standing_on, mailbox, "pause")
     before = await dovecot.doveadm("mailbox", "status", "-u", user.name, "uidvalidity", "INBOX")
     # As a restored backup does: the messages are there, their numbers are not.
     inbox = dovecot.maildir(user.name).folder()
@@ -122,35 +113,35 @@ async def test_a_changed_uidvalidity_brings_nothing_twice_and_loses_nothing(post
     await dovecot.doveadm("mailbox", "update", "-u", user.name, "--uid-validity", "1999999999", "INBOX")
     assert await dovecot.doveadm("mailbox", "status", "-u", user.name, "uidvalidity", "INBOX") != before
     dovecot.drop(user.name, letter("new"))
-    await changed(postroom_on, mailbox, "resume")
-    found = await arrived(postroom_on, mailbox, 121)
+    await changed(standing_on, mailbox, "resume")
+    found = await arrived(standing_on, mailbox, 121)
     assert names(found) == sorted([*numbered("old", 120), "new"])
     await dovecot.deliver(user.name, letter("newer"))
-    found = await arrived(postroom_on, mailbox, 122)
+    found = await arrived(standing_on, mailbox, 122)
     assert names(found) == sorted([*numbered("old", 120), "new", "newer"])
 
 
-async def test_a_folder_made_anew_while_it_is_watched_is_read_anew(postroom, settings, dovecot, user):
+async def test_a_folder_made_anew_while_it_is_watched_is_read_anew(standing, settings, dovecot, user):
     dovecot.fill(user.name, many("old", 5), "Returns")
-    mailbox = await postroom.connect(settings | {"folders": ["Returns"]})
-    await arrived(postroom, mailbox, 5)
+    mailbox = await standing.connect(settings | {"folders": ["Returns"]})
+    await arrived(standing, mailbox, 5)
     kept = dovecot.folder / "kept" / user.name
     shutil.copytree(dovecot.maildir(user.name).folder("Returns") / "cur", kept)
     await dovecot.doveadm("mailbox", "delete", "-u", user.name, "Returns")
     dovecot.fill(user.name, [*(file.read_bytes() for file in sorted(kept.iterdir())), letter("new")], "Returns")
     await dovecot.kick(user.name)
-    await changed(postroom, mailbox, "check")
-    found = await arrived(postroom, mailbox, 6, seconds=40)
+    await changed(standing, mailbox, "check")
+    found = await arrived(standing, mailbox, 6, seconds=40)
     assert names(found) == sorted([*numbered("old", 5), "new"])
 
 
-async def test_a_folder_that_is_removed_is_told_and_mends_when_it_is_back(postroom, settings, dovecot, user):
+async def test_a_folder_that_is_removed_is_told_and_mends_when_it_is_back(standing, settings, dovecot, user):
     dovecot.fill(user.name, many("old", 2), "Returns")
-    mailbox = await postroom.connect(settings | {"folders": ["Returns"]})
-    await arrived(postroom, mailbox, 2)
-    async with postroom.events() as next_event:
+    mailbox = await standing.connect(settings | {"folders": ["Returns"]})
+    await arrived(standing, mailbox, 2)
+    async with standing.events() as next_event:
         await dovecot.doveadm("mailbox", "delete", "-u", user.name, "Returns")
-        broken = await postroom.mailbox_in(mailbox["id"], receiving="needs_attention", seconds=40)
+        broken = await standing.mailbox_in(mailbox["id"], receiving="needs_attention", seconds=40)
         event = await next_event("mailbox.needs_attention")
     assert event["data"]["direction"] == "receiving"
     diagnosis = broken["receiving"]["diagnosis"]
@@ -159,60 +150,58 @@ async def test_a_folder_that_is_removed_is_told_and_mends_when_it_is_back(postro
     assert "Returns" in diagnosis["reason"] + str(diagnosis["steps"])
     assert broken["sending"]["state"] == "connected"
     dovecot.fill(user.name, many("back", 2), "Returns")
-    report = await changed(postroom, mailbox, "check")
+    report = await changed(standing, mailbox, "check")
     assert report["ok"]
-    await postroom.mailbox_in(mailbox["id"], receiving="connected")
-    assert names(await arrived(postroom, mailbox, 4)) == sorted(numbered("old", 2) + numbered("back", 2))
+    await standing.mailbox_in(mailbox["id"], receiving="connected")
+    assert names(await arrived(standing, mailbox, 4)) == sorted(numbered("old", 2) + numbered("back", 2))
 
 
-async def test_a_paused_mailbox_is_left_alone_until_it_is_resumed(postroom, dovecot, user, sink, proxy):
+async def test_a_paused_mailbox_is_left_alone_until_it_is_resumed(standing, dovecot, user, sink, proxy):
     front = await proxy(dovecot.imap_port)
     sink.users = {user.name: user.password}
-    mailbox = await postroom.connect(settings_for(user, front.port, sink.port))
-    await postroom.until(_value(lambda: front.connections), lambda open_: open_ == 1)
-    paused = await changed(postroom, mailbox, "pause")
+    mailbox = await standing.connect(settings_for(user, front.port, sink.port))
+    await standing.until(_value(lambda: front.connections), lambda open_: open_ == 1)
+    paused = await changed(standing, mailbox, "pause")
     assert (paused["receiving"]["state"], paused["sending"]["state"]) == ("paused", "paused")
-    await postroom.until(_value(lambda: front.connections), lambda open_: open_ == 0)
+    await standing.until(_value(lambda: front.connections), lambda open_: open_ == 0)
     opened = front.opened
     dovecot.drop(user.name, letter("paused"))
     other = dovecot.add_user()  # whose mail shows that the engine has gone round meanwhile
     sink.users[other.name] = other.password
     dovecot.drop(other.name, letter("other"))
-    await arrived(postroom, await postroom.connect(settings_for(other, dovecot.imap_port, sink.port)), 1)
-    assert await postroom.messages(mailbox["id"]) == []
+    await arrived(standing, await standing.connect(settings_for(other, dovecot.imap_port, sink.port)), 1)
+    assert await standing.messages(mailbox["id"]) == []
     assert front.opened == opened
-    await changed(postroom, mailbox, "resume")
-    assert names(await arrived(postroom, mailbox, 1)) == ["paused"]
-    await postroom.mailbox_in(mailbox["id"], receiving="connected", sending="connected")
+    await changed(standing, mailbox, "resume")
+    assert names(await arrived(standing, mailbox, 1)) == ["paused"]
+    await standing.mailbox_in(mailbox["id"], receiving="connected", sending="connected")
 
 
-async def test_a_removed_mailbox_is_watched_no_more_and_leaves_nothing(postroom, dovecot, user, sink, proxy):
+async def test_a_removed_mailbox_is_watched_no_more_and_leaves_nothing(standing, dovecot, user, sink, proxy):
     front = await proxy(dovecot.imap_port)
     sink.users = {user.name: user.password}
     dovecot.fill(user.name, many("old", 2))
-    mailbox = await postroom.connect(settings_for(user, front.port, sink.port))
-    messages = await arrived(postroom, mailbox, 2)
-    assert (await postroom.api.delete(f"/v1/mailboxes/{mailbox['id']}")).status_code == 204
+    mailbox = await standing.connect(settings_for(user, front.port, sink.port))
+    messages = await arrived(standing, mailbox, 2)
+    assert (await standing.api.delete(f"/v1/mailboxes/{mailbox['id']}")).status_code == 204
     for path in (f"/mailboxes/{mailbox['id']}", f"/messages/{messages[0]['id']}"):
-        assert (await postroom.api.get(f"/v1{path}")).status_code == 404
-    await postroom.until(_value(lambda: front.connections), lambda open_: open_ == 0)
+        assert (await standing.api.get(f"/v1{path}")).status_code == 404
+    await standing.until(_value(lambda: front.connections), lambda open_: open_ == 0)
     # The same address may be connected again, and is read from its beginning.
-    again = await postroom.connect(settings_for(user, front.port, sink.port))
+    again = await standing.connect(settings_for(user, front.port, sink.port))
     assert again["id"] != mailbox["id"]
-    assert names(await arrived(postroom, again, 2)) == numbered("old", 2)
+    assert names(await arrived(standing, again, 2)) == numbered("old", 2)
 
 
-async def test_a_mailbox_removed_in_the_middle_of_its_first_reading_stops(postroom, dovecot, user, sink, proxy):
+async def test_a_mailbox_removed_in_the_middle_of_its_first_reading_stops(standing, dovecot, user, sink, proxy):
     front = await proxy(dovecot.imap_port)
     sink.users = {user.name: user.password}
     dovecot.fill(user.name, many("old", 300, size=20_000))
-    mailbox = await postroom.connect(settings_for(user, front.port, sink.port))
-    await postroom.until(
-        lambda: postroom.mailbox(mailbox["id"]), lambda one: one["sync"] and one["sync"][0]["done"] > 0
-    )
-    assert (await postroom.api.delete(f"/v1/mailboxes/{mailbox['id']}")).status_code == 204
-    await postroom.until(_value(lambda: front.connections), lambda open_: open_ == 0)
-    assert '"level": "error"' not in postroom.log.read_text()
+    mailbox = await standing.connect(settings_for(user, front.port, sink.port))
+    await standing.until(lambda: standing.mailbox(mailbox["id"]), lambda one: one["sync"] != [])
+    assert (await standing.api.delete(f"/v1/mailboxes/{mailbox['id']}")).status_code == 204
+    await standing.until(_value(lambda: front.connections), lambda open_: open_ == 0)
+    assert '"level": "error"' not in standing.log.read_text()
 
 
 def _value(look):

@@ -2,11 +2,23 @@
 
 import re
 
+import pytest
+import pytest_asyncio
+
 from tests.rig.clients import until
 from tests.walks.letters import arrived, letter, names
 from tests.walks.postroom import Postroom, settings_for
 
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
 REFUSED = "Incorrect credentials; Please connect your mailbox again with the right credentials and try again"
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def postroom(tmp_path_factory):
+    """One that takes its time before it confirms a refusal, so that a test can come between."""
+    async with Postroom(tmp_path_factory.mktemp("postroom"), confirm_seconds=2) as running:
+        yield running
 
 
 def log_ins(dovecot, user):
@@ -23,9 +35,9 @@ async def reauthenticate(postroom, mailbox, password, status):
 
 
 async def test_a_changed_password_is_tried_twice_and_never_again_until_a_person_signs_in(
-    postroom_on, dovecot, postfix, user, certificates, proxy
+    postroom, dovecot, postfix, user, certificates, proxy
 ):
-    postroom, front = postroom_on, await proxy(dovecot.imap_port)
+    front = await proxy(dovecot.imap_port)
     body = settings_for(user, front.port, postfix.smtps_port, ca_pem=certificates.ca_pem)
     body["smtp"]["security"] = "tls"
     mailbox = await postroom.connect(body)
@@ -71,17 +83,16 @@ async def test_a_changed_password_is_tried_twice_and_never_again_until_a_person_
     assert log_ins(dovecot, user) == (4, 3)
 
 
-async def test_a_password_that_works_again_at_the_second_try_bothers_nobody(tmp_path, settings, dovecot, user):
-    async with Postroom(tmp_path, confirm_seconds=2) as postroom:
-        mailbox = await postroom.connect(settings)
-        async with postroom.events() as next_event:
-            await until(lambda: log_ins(dovecot, user)[0] == 2)
-            dovecot.set_password(user.name, "for a moment only")
-            await dovecot.kick(user.name)
-            await until(lambda: log_ins(dovecot, user)[1] == 1)
-            dovecot.set_password(user.name, user.password)
-            await postroom.mailbox_in(mailbox["id"], receiving="connected")
-            dovecot.drop(user.name, letter("after"))
-            event = await next_event("message.received")
-        assert event["data"]["message_id"] == "after@customer.test"
-        assert log_ins(dovecot, user) == (3, 1)
+async def test_a_password_that_works_again_at_the_second_try_bothers_nobody(postroom, settings, dovecot, user):
+    mailbox = await postroom.connect(settings)
+    async with postroom.events() as next_event:
+        await until(lambda: log_ins(dovecot, user)[0] == 2)
+        dovecot.set_password(user.name, "for a moment only")
+        await dovecot.kick(user.name)
+        await until(lambda: log_ins(dovecot, user)[1] == 1)
+        dovecot.set_password(user.name, user.password)
+        await postroom.mailbox_in(mailbox["id"], receiving="connected")
+        dovecot.drop(user.name, letter("after"))
+        event = await next_event("message.received")
+    assert event["data"]["message_id"] == "after@customer.test"
+    assert log_ins(dovecot, user) == (3, 1)
