@@ -51,6 +51,70 @@ def test_a_lost_connection_is_passing_at_every_stage(direction: Direction, stage
     assert (diagnosis.code, diagnosis.action) == ("server_connection", Action.RETRY)
 
 
+@pytest.mark.parametrize("stage", [stage for stage in Stage if stage is not Stage.OAUTH])
+@pytest.mark.parametrize("direction", list(Direction))
+def test_a_server_that_does_not_answer_is_passing_at_every_stage(direction: Direction, stage: Stage) -> None:
+    diagnosis = diagnose(Evidence(direction, stage, exception="TimeoutError: no answer for 30 seconds"))
+    assert (diagnosis.code, diagnosis.action) == ("server_connection", Action.RETRY)
+
+
+@pytest.mark.parametrize("stage", [stage for stage in Stage if stage is not Stage.OAUTH])
+@pytest.mark.parametrize("direction", list(Direction))
+@pytest.mark.parametrize(
+    "exception", ["PrivateHost: mail.example.org is 10.0.0.5", "NotOffered: STARTTLS", "NotOffered: AUTH"]
+)
+def test_what_only_a_person_can_set_is_a_setting_at_every_stage(
+    direction: Direction, stage: Stage, exception: str
+) -> None:
+    diagnosis = diagnose(Evidence(direction, stage, exception=exception))
+    assert (diagnosis.code, diagnosis.action) == ("server_misconfigured", Action.FIX_SETTINGS)
+
+
+@pytest.mark.parametrize("direction", list(Direction))
+@pytest.mark.parametrize("stage", ["connect", "greeting", "starttls"])
+def test_what_does_not_speak_the_protocol_at_all_is_a_setting_to_correct(direction: str, stage: str) -> None:
+    diagnosis = said(direction, stage, exception="ProtocolError: what answers there is no mail server")
+    assert (diagnosis.code, diagnosis.action) == ("server_misconfigured", Action.FIX_SETTINGS)
+
+
+@pytest.mark.parametrize("stage", ["auth", "mail", "rcpt", "data", "send"])
+def test_an_answer_that_is_not_smtp_is_passing_once_the_server_has_spoken_smtp(stage: str) -> None:
+    diagnosis = said("smtp", stage, exception="ProtocolError: 250 is no answer to this")
+    assert (diagnosis.code, diagnosis.action) == ("server_connection", Action.RETRY)
+
+
+def test_a_message_that_another_worker_has_is_put_off() -> None:
+    diagnosis = said("smtp", "data", exception="GivenUp: the message was not to be handed over any more")
+    assert (diagnosis.code, diagnosis.action) == ("message_deferred", Action.DEFER_MESSAGE)
+
+
+@pytest.mark.parametrize("reply", ["421", "450", "451", "452"])
+@pytest.mark.parametrize(
+    "words", ["spam", "content filter", "message size limit", "user unknown", "dkim", "header", "too many errors", "no"]
+)
+@pytest.mark.parametrize("stage", ["mail", "rcpt", "data", "send"])
+def test_a_passing_refusal_returns_no_message(stage: str, words: str, reply: str) -> None:
+    assert said("smtp", stage, f"{reply} 4.7.1 {words}").action is not Action.FAIL_MESSAGE
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        "535 5.7.8 Authentication failed. Check your credentials and try again.",
+        "535 Incorrect password, please retry",
+        "NO [AUTHENTICATIONFAILED] Can not authenticate, try again",
+    ],
+)
+def test_a_refused_password_is_not_tried_again_because_the_server_says_so_politely(raw: str) -> None:
+    direction = "smtp" if raw[0] == "5" else "imap"
+    assert said(direction, "auth", raw).action is Action.REAUTHENTICATE
+
+
+def test_the_class_of_a_reply_is_read_from_its_enhanced_code_where_a_client_dropped_the_reply() -> None:
+    assert said("smtp", "rcpt", "Recipient refused: 4.7.250 zxcvb").action is Action.DEFER_MESSAGE
+    assert said("smtp", "rcpt", "Recipient refused: 5.7.250 zxcvb").action is Action.FAIL_MESSAGE
+
+
 @pytest.mark.parametrize("stage", ["capability", "select", "fetch", "idle", "append"])
 def test_an_answer_that_is_not_imap_is_a_protocol_error(stage: str) -> None:
     assert said("imap", stage, exception="ProtocolError: a literal without its length").code == "protocol_error"

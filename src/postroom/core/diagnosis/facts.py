@@ -45,7 +45,10 @@ _QUOTES = str.maketrans({"“": '"', "”": '"', "‘": "'", "’": "'", "‐": 
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What rules are matched against. `silent`: there are no words at all; `oauth`: a token was shown."""
+    """What rules are matched against. `silent`: there are no words at all; `oauth`: a token was shown.
+
+    `reply_class` is the first digit of the reply, or of the enhanced code where a client dropped the reply.
+    """
 
     direction: Direction
     stage: Stage
@@ -53,6 +56,7 @@ class Facts:
     text: str
     terms: frozenset[str]
     reply: int | None
+    reply_class: int | None
     enhanced: str | None
     status: str | None
     response_codes: frozenset[str]
@@ -85,6 +89,7 @@ def facts_of(evidence: Evidence) -> Facts:
         text=text,
         terms=terms_of(text),
         reply=reply,
+        reply_class=reply // 100 if reply else int(enhanced[0]) if enhanced else None,
         enhanced=enhanced,
         status=(evidence.status or "").upper() or (None if sending else imap_status(raw)),
         response_codes=frozenset() if sending else response_codes(evidence.response_code, raw),

@@ -36,10 +36,10 @@ class Rule:
 
     `smtp` and `imap` are the codes for sending and receiving; a direction without a code is not concerned.
     `words`, `also` and `unless` hold phrases in lower case: one of `words` and one of `also` must be there, none of
-    `unless`. A phrase may have gaps (…). `replies` are three digits, or one digit for the whole class. `enhanced`
-    may begin with `x.` for any class. `unless_codes` and `unless_replies` are codes that contradict the words.
-    `example` is a real text, `given` what is known beside it; a test checks that the row matches them. `source`
-    says where the wording is from.
+    `unless`. A phrase may have gaps (…). `replies` are three digits, or one digit for the whole class (which the
+    enhanced code shows as well). `enhanced` may begin with `x.` for any class. `unless_codes`, `unless_replies` and
+    `unless_statuses` contradict the words. `example` is a real text, `given` what is known beside it; a test checks
+    that the row matches them. `source` says where the wording is from.
     """
 
     id: str
@@ -64,6 +64,7 @@ class Rule:
     tls: tuple[str, ...] = ()
     unless_codes: tuple[str, ...] = ()
     unless_replies: tuple[int, ...] = ()
+    unless_statuses: tuple[str, ...] = ()
     oauth: bool | None = None
     silent: bool | None = None
 
@@ -87,7 +88,7 @@ class Rule:
         """Whether all that the row asks for is among the facts. Direction and stage are the index's business."""
         if self.providers and facts.provider not in self.providers:
             return False
-        if self.replies and not _reply_in(facts.reply, self.replies):
+        if self.replies and not _reply_in(facts, self.replies):
             return False
         if self.enhanced and not _enhanced_in(facts.enhanced, self.enhanced):
             return False
@@ -105,7 +106,9 @@ class Rule:
             return False
         if self.unless_codes and not facts.response_codes.isdisjoint(self.unless_codes):
             return False
-        if self.unless_replies and _reply_in(facts.reply, self.unless_replies):
+        if self.unless_replies and _reply_in(facts, self.unless_replies):
+            return False
+        if self.unless_statuses and facts.status in self.unless_statuses:
             return False
         if self.words and not says_any(facts.text, facts.terms, self.words):
             return False
@@ -114,8 +117,8 @@ class Rule:
         return not says_any(facts.text, facts.terms, self.unless)
 
 
-def _reply_in(reply: int | None, wanted: tuple[int, ...]) -> bool:
-    return reply is not None and (reply in wanted or reply // 100 in wanted)
+def _reply_in(facts: Facts, wanted: tuple[int, ...]) -> bool:
+    return facts.reply in wanted or facts.reply_class in wanted
 
 
 def _enhanced_in(enhanced: str | None, wanted: tuple[str, ...]) -> bool:

@@ -23,17 +23,14 @@ RULES = (
         stages=AUTH | FOLDER,
         words=phrases(
             """
-            log in via your web browser | login via your web browser | web login required
             webalert | weblogin | web login | via your web | continuesignin | continue signin
             accounts.google.com/signin/continue | using a web browser | unlock your account
-            displayunlockcaptcha | captcha | verify your account | account verification
-            verify … identity | confirm your identity | sign in to … web | login to … webmail
-            log in to … webmail | login … web interface | unusual activity | suspicious activity
-            suspicious login | suspicious sign | unusual sign | please sign in to
-            sign in on the web | login from web | security check | user agreement
-            accept … agreement | please login to web
-            webalert https
-            with your web browser | through your web browser | in your web browser
+            displayunlockcaptcha | captcha | verify your account | account verification | verify … identity
+            confirm your identity | sign in to … web | login to … webmail | log in to … webmail
+            login … web interface | unusual activity | suspicious activity | suspicious login | suspicious sign
+            unusual sign | please sign in to | sign in on the web | login from web | security check
+            user agreement | accept … agreement | please login to web | with your web browser
+            through your web browser | in your web browser
             """
         ),
         unless=phrases("insufficient | throttl | messages"),
@@ -62,12 +59,10 @@ RULES = (
         stages=AUTH | MESSAGE,
         words=phrases(
             """
-            basic authentication is disabled | basic authentication is not
-            basic authentication disabled | basic auth is disabled | basic auth … disabled
-            basic authentication has been | basic authentication is being
-            client authentication … basic | basicauthblocked | logondenied-basicauthblocked
-            legacy authentication | legacy auth | modern authentication
-            password authentication is disabled | basicauthenticationblocked
+            basic authentication is disabled | basic authentication is not | basic authentication disabled
+            basic auth is disabled | basic auth … disabled | basic authentication has been
+            basic authentication is being | client authentication … basic | basicauthblocked | legacy auth
+            modern authentication | password authentication is disabled | basicauthenticationblocked
             """
         ),
         example=(
@@ -83,15 +78,16 @@ RULES = (
         stages=AUTH | MESSAGE,
         words=phrases(
             """
-            smtpclientauthentication is disabled | smtp client authentication is disabled
-            smtpclientauthentication | smtp_auth_disabled | smtp auth is disabled
-            smtp access is disabled | smtp is disabled | smtp disabled
-            smtp service is disabled | smtp not enabled | smtp is not enabled
-            smtp access disabled | smtp service not | disabled for the tenant
-            disabled for the mailbox | disabled for your tenant | service is not enabled
-            service not enabled | pop3/smtp | enable smtp | not enabled for smtp
-            no permission to use smtp | smtp … turned off | smtp … not enabled
-            please turn on smtp | turn on smtp | 用户未开启 | smtp authentication is disabled
+            smtp client authentication is disabled | smtpclientauthentication | smtp_auth_disabled
+            smtp auth is disabled | smtp access is disabled | smtp is disabled | smtp disabled
+            smtp service is disabled | smtp not enabled | smtp is not enabled | smtp access disabled
+            smtp service not | disabled for the tenant | disabled for the mailbox | disabled for your tenant
+            service is not enabled | service not enabled | pop3/smtp | enable smtp | not enabled for smtp
+            no permission to use smtp | smtp … turned off | smtp … not enabled | turn on smtp
+            smtp authentication is disabled | user has no permission | access rights to this service
+            access to this service | smtp … blocked for | smtp … is disabled | smtp … not allowed for
+            smtp … deaktiviert | smtp … désactivé | not activated … smtp | access to smtp … denied | 未开通
+            未开启 | 没有权限
             """
         ),
         example=(
@@ -107,9 +103,8 @@ RULES = (
         stages=AUTH,
         words=phrases(
             """
-            security defaults | locked by your organization | security policy
-            did not meet the criteria | conditional access | blocked by your administrator
-            protected by security
+            security defaults | locked by your organization | security policy | did not meet the criteria
+            conditional access | blocked by your administrator | protected by security
             """
         ),
         example=(
@@ -145,22 +140,25 @@ RULES = (
         words=phrases(
             """
             not enabled for imap | imap is disabled | imap disabled | imap access is disabled
-            imap access disabled | imap access not | imap access enabled | enable imap
-            imap is not enabled | imap not enabled | imap4 is disabled | imap service is not
-            imap service not | imap service is disabled | imap … not allowed for
-            imap … disabled for | imap … turned off | not allowed to use imap
-            disabled for domain | imap is not available | imap … is disabled | imap access … not
-            no imap access | imap not allowed | imap … not permitted | protocol disabled
+            imap access disabled | imap access not | imap access enabled | enable imap | imap is not enabled
+            imap not enabled | imap4 is disabled | imap service is not | imap service not
+            imap service is disabled | imap … not allowed for | imap … disabled for | imap … turned off
+            not allowed to use imap | disabled for domain | imap is not available | imap … is disabled
+            imap access … not | no imap access | imap not allowed | imap … not permitted | protocol disabled
             protocoldisabled | protocol is disabled | service is not open | imap is turned off
             imap is switched off | userdisabled | not allow … imap | imap … not activated
-            imap login is not allowed | imap is not activated | not … use imap | imap access for
-            imap off | pop/imap off
+            imap login is not allowed | imap is not activated | not … use imap | imap access for | imap off
+            imap/pop3 access not | imap … not enabled | access to imap … denied | imap … denied
+            access rights to this service | access to this service | imap is blocked | imap … blocked
+            protocol … not enabled | imap … restricted | disabled imap | imap … switched off | imap … désactivé
+            imap … deaktiviert
             """
         ),
         example=(
             "[ALERT] Your account is not enabled for IMAP use. Please visit your Gmail settings page and enable "
             "your account for IMAP access. (Failure)"
         ),
+        unless=phrases("authenticate | idle | sort | quota | imap extension"),
         source="Gmail; Zimbra; Exchange; Zoho; GMX",
     ),
     Rule(
@@ -182,10 +180,9 @@ RULES = (
         stages=AUTH,
         words=phrases(
             """
-            password must be changed | must change your password | must change password
-            change your password | password needs to be changed | password change required
-            reset your password | password reset required | force … password change
-            changepassword | must_change
+            password must be changed | must change password | change your password
+            password needs to be changed | password change required | reset your password
+            password reset required | force … password change | changepassword | must_change
             """
         ),
         example="[ALERT] password must be changed before IMAP login permitted",
@@ -217,22 +214,22 @@ RULES = (
             bad outbound sender | account isn't allowed to send | account is not allowed to send
             not allowed to send email | not allowed to send mail | sending has been disabled
             sending is disabled | outgoing mail disabled | outgoing mail is disabled
-            outgoing has been disabled | outgoing email | outgoing mail from
-            outgoing mail has been suspended | outgoing blocked
-            acesso negado, remetente de saída | remetente de saída | mail sending denied
-            sender blocked | sending blocked | suspended from sending | blocked from sending
-            sender is blocked | sender account | user disabled from sending | disabled sending
-            unusual sending activity | account is blocked from sending | account was blocked
-            sending from this account | no longer allowed to send | mail sending is disabled
-            account has been blocked for | sender suspended | account … sending privileges
-            disabled … outgoing | email sending … blocked | unusual activity
-            sending suspended | sending paused | sending is paused | sending has been suspended
+            outgoing has been disabled | outgoing email | outgoing mail from | outgoing mail has been suspended
+            outgoing blocked | remetente de saída | mail sending denied | sender blocked | sending blocked
+            suspended from sending | blocked from sending | sender is blocked | sender account
+            user disabled from sending | disabled sending | unusual sending activity | account was blocked
+            sending from this account | no longer allowed to send | account has been blocked for
+            sender suspended | account … sending privileges | disabled … outgoing | email sending … blocked
+            unusual activity | sending suspended | sending paused | sending is paused
+            sending has been suspended | message sending for this account | not yet activated
+            account is not activated | email outgoing | outgoing … suspended | outgoing … disabled
+            sending … suspended | account paused | paused sending | sending … disabled for
+            cannot send mail until | disallowed from sending
             """
         ),
         unless=phrases(
             """
-            spf | tls | recipient
-            from this address | from that address | from this sender | as this
+            spf | tls | recipient | from this address | from that address | from this sender | as this
             """
         ),
         example="550 5.1.8 Access denied, bad outbound sender.",
@@ -249,36 +246,33 @@ RULES = (
         stages=SIGN_IN | {Stage.MAIL, Stage.DATA, Stage.SEND, Stage.GREETING, Stage.SELECT},
         words=phrases(
             """
-            account disabled | account is disabled | account has been disabled
-            account suspended | account is suspended | account has been suspended
-            account inactive | account is inactive | account deactivated
-            account has been deactivated | account is not active | account not active
-            account is blocked | account blocked | account has been blocked
-            account is terminated
-            account terminated | account closed | account has been closed | account not enabled
-            account is not enabled | mailbox is disabled | mailbox disabled | mailbox suspended
-            mailbox is suspended | mailbox is blocked | mailbox blocked | mailbox is inactive
-            user disabled | user is disabled | user suspended | user is suspended | user blocked
-            user is blocked | user inactive | user account is disabled | login disabled
-            login is disabled | logins disabled | login suspended | login blocked
-            login denied by | login to this account | access to your account
-            access to this account | access disabled | blocked account | disabled account
-            suspended account | user login is disabled | subscription … expired
-            account is on hold | account under maintenance | domain is disabled
-            domain is suspended | domain disabled | domain suspended | domain expired
-            domain is inactive | domain is not active | domain not active | service suspended
-            service is suspended | suspended due to | has been suspended | was suspended
-            user not active | user is not active | user is not enabled | user not enabled
-            禁用 | 冻结 | gesperrt | deaktiviert | bloqué | заблокирован | bloquead
-            geblokkeerd | unpaid | frozen | freeze | hangup | user hang
-            temporarily disabled | temporarily suspended | temporarily blocked
+            account disabled | account is disabled | account has been disabled | account suspended
+            account is suspended | account inactive | account is inactive | account deactivated
+            account has been deactivated | account is not active | account not active | account is blocked
+            account blocked | account has been blocked | account is terminated | account terminated
+            account closed | account has been closed | account not enabled | account is not enabled
+            mailbox is disabled | mailbox disabled | mailbox suspended | mailbox is suspended
+            mailbox is blocked | mailbox blocked | mailbox is inactive | user disabled | user is disabled
+            user suspended | user is suspended | user blocked | user is blocked | user inactive | login disabled
+            login is disabled | logins disabled | login suspended | login blocked | login denied by
+            login to this account | access to your account | access to this account | access disabled
+            blocked account | disabled account | suspended account | subscription … expired | account is on hold
+            account under maintenance | domain is disabled | domain is suspended | domain disabled
+            domain suspended | domain expired | domain is inactive | domain is not active | domain not active
+            service suspended | service is suspended | suspended due to | has been suspended | was suspended
+            user not active | user is not active | user is not enabled | user not enabled | 禁用 | 冻结
+            gesperrt | deaktiviert | bloqué | заблокирован | bloquead | geblokkeerd | unpaid | frozen | freeze
+            hangup | user hang | temporarily disabled | temporarily suspended | temporarily blocked
+            disabled by the admin | disabled by admin | disabled by your admin | account locked by admin
+            account … blocked | account … disabled | account … suspended | account … deactivated
+            compte … désactivé | cuenta … desactivada | cuenta … suspendida | conta … desativada
+            conta … suspensa | konto … deaktiviert | konto … gesperrt | アカウント … 無効 | 封禁 | 停用
             """
         ),
         unless=phrases(
             """
-            recipient | destinataire | you tried to reach | you are trying | plaintext | ssl
-            tls | basic authentication | mail from ip
-            temporarily unavailable
+            recipient | destinataire | you tried to reach | you are trying | plaintext | ssl | tls
+            basic authentication | mail from ip | temporarily unavailable
             """
         ),
         unless_codes=("UNAVAILABLE",),
@@ -294,16 +288,14 @@ RULES = (
         stages=SIGN_IN | {Stage.MAIL, Stage.GREETING, Stage.SELECT},
         words=phrases(
             """
-            account locked | account is locked | account has been locked
-            account is currently locked | accountlocked | account lockout | locked out
-            user is locked | user locked | mailbox is locked for security | account … locked
-            is locked | temporarily locked | 被锁 | 锁定 | lockout | locked due
+            account locked | account has been locked | account is currently locked | accountlocked | locked out
+            user locked | account … locked | is locked | temporarily locked | 被锁 | 锁定 | lockout | locked due
             """
         ),
         unless=phrases(
             """
-            recipient | mailbox is locked by | lock file | pop lock | transaction log
-            mailbox is locked | folder is locked | mailbox locked
+            recipient | lock file | pop lock | transaction log | mailbox is locked | folder is locked
+            mailbox locked
             """
         ),
         unless_codes=("CONTACTADMIN",),

@@ -20,30 +20,20 @@ RULES = (
         stages=AUTH,
         words=phrases(
             """
-            temporary authentication failure | temporary auth | temporary error
-            temporary failure | temporary server error | temporary internal | temporary problem
-            temporary system | temporary lookup | temporarily unavailable
-            temporarily not available | temporarily disabled | temporarily | temporary
-            try again | try later | please retry | at present
-            connection lost to authentication
-            system busy | system is busy | server busy | server is busy
-            too busy
-            unable to access your mailbox | can't connect to auth
-            cannot connect to auth | can't auth | can not auth | child won't
-            problem with child
-            no response from auth | domain auth support error
-            can't contact | could not contact | unable to contact
-            系统繁忙 | failed to connect to backend
-            generic failure
+            temporarily | temporary | try again later | try again in | try again after | try later | retry later
+            at present | try again at | connection lost to authentication | system busy | system is busy
+            server busy | server is busy | too busy | unable to access your mailbox | can't connect to auth
+            cannot connect to auth | can't auth␣ | can not auth␣ | child won't | problem with child
+            no response from auth | domain auth support error | can't contact | could not contact
+            unable to contact | 系统繁忙 | failed to connect to backend | generic failure
             """
         ),
         unless=phrases(
             """
             invalid credentials | wrong password | incorrect | bad password | invalid password
-            connection refused | service unavailable … forbidden | certificate | [errno
-            econnre | etimedout | not available for your account | mechanism | password or
-            etls
-            web browser
+            connection refused | service unavailable … forbidden | certificate | [errno | econnre | etimedout
+            not available for your account | mechanism | password or | etls | web browser | client password
+            app password | application password | authorization code
             """
         ),
         example="454 4.7.0 Temporary authentication failure: Connection lost to authentication server",
@@ -59,27 +49,43 @@ RULES = (
         unless_replies=(534, 535),
         words=phrases(
             """
-            internal error | internal authentication | internal server error
-            internal system | internal problem | system error | server error
-            server not available | service unavailable | service not available
-            service is unavailable | not available | backend | back-end | back end
-            database error | ldap error | ldap server | sql error | mysql error | auth server
-            authentication server | authentication service | auth service | auth process
-            upstream | timeout waiting | auth timeout | authentication timed out | maintenance
-            in use | unavailable | overloaded | proxy error | problem with auth
-            internal failure | unexpected error | server down
-            being migrated | being moved
-            tempfail
+            internal error | internal authentication | internal system | internal problem | system error
+            server error | not available | backend | back-end | back end | database error | ldap error
+            ldap server | sql error | mysql error | auth server | authentication server | authentication service
+            auth service | auth process | upstream | timeout waiting | auth timeout | authentication timed out
+            maintenance | in use | unavailable | overloaded | proxy error | problem with auth | internal failure
+            unexpected error | server down | being migrated | being moved | tempfail | i/o error | io error
+            internal auth failure | internal auth error | disk error | server temporarily
+            timeout while waiting | no response from
             """
         ),
         unless=phrases(
             """
             invalid credentials | wrong password | incorrect | bad password | invalid password
             connection refused | certificate | [errno | econnre | etimedout | mechanism | password or
-            not available for your account | reason unavailable
+            not available for your account | reason unavailable | unavailable for your | unavailable for this
             """
         ),
         example="NO Internal error occurred. Refer to server log for more information.",
         source="Dovecot, Cyrus, Zimbra, Exchange when the server behind the sign-in fails",
+    ),
+    Rule(
+        id="account.sign-in-again",
+        smtp="temporary_auth_failure",
+        imap=UNREACHABLE,
+        action=Action.RETRY,
+        cause="backend_down",
+        stages=AUTH,
+        words=phrases("try again | please retry"),
+        unless=phrases(
+            """
+            password | credential | username | user name | login | passwort | authentication failed
+            authenticationfailed | incorrect | invalid | wrong | mechanism | certificate
+            """
+        ),
+        unless_replies=(530, 534, 535),
+        unless_codes=("AUTHENTICATIONFAILED", "AUTHORIZATIONFAILED"),
+        example="NO Sorry, please try again",
+        source="servers that ask for another try without saying what happened",
     ),
 )

@@ -114,6 +114,16 @@ STATUSES = (
         source="RFC 9051 section 6.4.5",
     ),
     Rule(
+        id="code.no.starttls",
+        imap="server_misconfigured",
+        cause="starttls_not_offered",
+        stages=frozenset({Stage.STARTTLS}),
+        statuses=("NO", "BAD"),
+        example="a1 BAD no",
+        given={"stage": Stage.STARTTLS},
+        source="RFC 9051 section 6.2.1",
+    ),
+    Rule(
         id="code.bad",
         imap="protocol_error",
         cause="protocol",

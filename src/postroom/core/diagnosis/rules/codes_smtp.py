@@ -291,6 +291,15 @@ REPLIES = (
         source="RFC 5321 section 3.1 (554); RFC 7504",
     ),
     _smtp(
+        "50x.ehlo",
+        "server_misconfigured",
+        "helo_refused",
+        frozenset({Stage.EHLO}),
+        "501 no",
+        replies=(500, 501, 502, 503, 504),
+        source="RFC 5321 section 4.1.1.1",
+    ),
+    _smtp(
         "4xx.starttls",
         "server_connection",
         "server_later",

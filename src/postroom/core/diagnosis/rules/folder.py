@@ -19,15 +19,13 @@ RULES = (
         stages=FOLDERS,
         words=phrases(
             """
-            mailbox busy | mailbox is busy | waiting for lock | mailbox is locked
-            mailbox locked | mailbox is in use | mailbox in use | folder is locked
-            folder locked | lock | is being | currently in use
-            currently reserved | failed to lock
+            mailbox busy | mailbox is busy | mailbox is in use | mailbox in use | lock | is being
+            currently in use | currently reserved
             """
         ),
         unless=phrases(
             """
-            transaction log | internal error | blocked | clock | block | account | dovecot.index
+            transaction log | internal error | clock | block | account | dovecot.index
             """
         ),
         example="NO Mailbox is locked",
@@ -52,12 +50,9 @@ RULES = (
         stages=FOLDERS,
         words=phrases(
             """
-            excess whitespace | folder name is reserved | name is reserved
-            invalid mailbox name | invalid folder name | invalid name | bad folder name
-            illegal mailbox | bad mailbox name | invalid folder | name too long
-            invalid character | not a valid mailbox | invalid mailbox | utf-7 | hierarchy
-            mailbox name
-            not supported on mailbox | invalid mailbox type
+            excess whitespace | name is reserved | invalid name | bad folder name | illegal mailbox
+            invalid folder | name too long | invalid character | not a valid mailbox | invalid mailbox | utf-7
+            hierarchy | mailbox name | not supported on mailbox
             """
         ),
         unless=phrases("does not exist | doesn't exist | must be prefixed | no matching namespace"),
@@ -72,8 +67,8 @@ RULES = (
         stages=FOLDERS,
         words=phrases(
             """
-            no mailbox selected | no folder selected | not selected | select a mailbox
-            select first | no mailbox is selected | mailbox not selected
+            no mailbox selected | no folder selected | not selected | select a mailbox | select first
+            no mailbox is selected
             """
         ),
         example="BAD No mailbox selected.",
@@ -97,28 +92,23 @@ RULES = (
         stages=FOLDERS | {Stage.AUTH},
         words=phrases(
             r"""
-            mailbox does not exist | mailbox doesn't exist | folder does not exist
-            folder doesn't exist | does not exist | doesn't exist | no such mailbox
-            no such folder | no folder | unknown mailbox | unknown folder | mailbox not found
-            folder not found | foldernotfound | could not be found | couldn't be found
-            not found | not exist | nonexistent | non-existent | trycreate | has been deleted
-            was deleted | mailbox deleted | unable to find | can't find folder
-            cannot find folder | no matching namespace | must be prefixed | no mailbox
-            invalid mailbox | unable to open this mailbox | unable to open mailbox
-            can't open mailbox | cannot open mailbox | could not open mailbox
-            can't open this mailbox | could not select | cannot select | can't select
-            select failed | not selectable | noselect | \noselect | only sub folders
-            is not selectable | isn't selectable | mailbox unavailable | folder unavailable
-            unselectable | failed to open folder | failed to open mailbox | unable to select
-            failed to select | examine failed | 文件夹
+            doesn't exist | no such mailbox | no such folder | no folder | unknown mailbox | unknown folder
+            foldernotfound | could not be found | couldn't be found | not found | not exist | nonexistent
+            non-existent | trycreate | has been deleted | was deleted | mailbox deleted | unable to find
+            can't find folder | cannot find folder | no matching namespace | must be prefixed | no mailbox
+            invalid mailbox | unable to open this mailbox | unable to open mailbox | can't open mailbox
+            cannot open mailbox | could not open mailbox | can't open this mailbox | could not select
+            cannot select | can't select | select failed | not selectable | noselect | only sub folders
+            isn't selectable | mailbox unavailable | folder unavailable | unselectable | failed to open folder
+            failed to open mailbox | unable to select | failed to select | examine failed | 文件夹
             selectable mailbox | unknown namespace
             """
         ),
         unless=phrases(
             """
-            user does | user doesn't | account does | internal error | user not | host | no such message
-            message not | message has
-            no such command | command not | unknown command | serverbug | uid | corrupt | account not | module
+            user does | account does | internal error | user not | host | no such message | message not
+            message has | no such command | command not | unknown command | serverbug | uid | corrupt
+            account not | module
             """
         ),
         example="NO Mailbox doesn't exist: m (0.000 + 0.000 secs).",

@@ -22,26 +22,24 @@ RULES = (
         cause="connections",
         words=phrases(
             """
-            too many simultaneous | too many concurrent | too many connections
-            too many open connections | maximum number of connections
-            max number of connections | max_userip_connections | maximum connections
-            max connections | many connections | connection limit | connections limit
-            connections exceeded | number of connections | concurrent connection
-            simultaneous connection | simultaneous imap | simultaneous login
-            simultaneous session | concurrent session | too many sessions | too many imap
-            too many active | userconnectionlimitreached | session limit | sessions limit
-            limit … connections | connections … limit | connection … limit
-            limit of … connections | connected too many times | too many users
-            too many logged in | exclusive access by another user | maxconnections
-            imap connections | too many clients | number of simultaneous | already logged in
-            maximum logins | too many mailbox connections | connection rate
-            lock maildrop | maildrop
+            too many simultaneous | too many concurrent | too many open connections | max_userip_connections
+            maximum connections | max connections | many connections | connection limit | connections limit
+            connections exceeded | number of connections | concurrent connection | simultaneous connection
+            simultaneous imap | simultaneous login | simultaneous session | concurrent session
+            too many sessions | too many imap | too many active | userconnectionlimitreached | session limit
+            sessions limit | limit … connections | connections … limit | connection … limit
+            limit of … connections | connected too many times | too many users | too many logged in
+            exclusive access by another user | maxconnections | imap connections | too many clients
+            number of simultaneous | already logged in | maximum logins | too many mailbox connections
+            connection rate | maildrop | too many connects | trop de connexions | zu viele verbindungen
+            demasiadas conexiones | muitas conexões | troppe connessioni | слишком много … соедин
+            слишком много … подключ | 连接数 | 同时连接 | open sessions
             """
         ),
         unless=phrases(
             """
-            refused too many | recipients per connection | messages per connection
-            messages in this connection | too many messages
+            refused too many | recipients per connection | messages per connection | messages in this connection
+            too many messages
             """
         ),
         example="NO [ALERT] Too many simultaneous connections. (Failure)",
@@ -56,14 +54,12 @@ RULES = (
         retry_after=900,
         words=phrases(
             """
-            too many login attempts | too many log in attempts | too many auth commands
-            too many logins | login rate | login frequency | login too frequent
-            login fail limit | logins too frequent | too frequent login
+            too many log in attempts | too many auth commands | login rate | login frequency
+            login too frequent | login fail limit | logins too frequent | too frequent login
             too many authentication requests | too many auth requests | login attempts … later
-            logging in too frequently | login frequently | frequency limited | auth rate
-            authentication rate | too many sign-in | rate limit exceeded for login | login limit
-            logged in too often
-            too many recent logins | recent logins
+            logging in too frequently | login frequently | frequency limited | auth rate | authentication rate
+            too many sign-in | rate limit exceeded for login | login limit | logged in too often | recent logins
+            rate limit hit | many login | too many consecutive logins
             """
         ),
         unless=phrases("password | too many failed | too many invalid | locked"),
@@ -91,15 +87,16 @@ RULES = (
         stages=AUTH,
         words=phrases(
             """
-            too many failed | too many invalid logon | too many invalid login
-            too many invalid auth | too many invalid password | too many bad auth
-            too many unsuccessful | too many incorrect | too many wrong | failed too many times
-            too many authentication failures | too many auth failures
-            too many authentication failure | too much fail authentication | too many failures
-            too many login failures | too many errors | multiple failed | repeated failed
-            too many password | failed login attempts | too many tries | too many attempts
-            maximum login attempts | login failed too many | too many authentication errors
-            temporarily blocked due to | brute force
+            too many failed | too many invalid logon | too many invalid login | too many invalid auth
+            too many invalid password | too many bad auth | too many unsuccessful | too many incorrect
+            too many wrong | failed too many times | too many auth failures | too many authentication failure
+            too much fail authentication | too many failures | too many login failures | too many errors
+            multiple failed | repeated failed | too many password | failed login attempts | too many tries
+            too many attempts | maximum login attempts | login failed too many | too many authentication errors
+            temporarily blocked due to | brute force | too many consecutive
+            too many authentication requests, disc | too many auth errors | zu viele fehl | trop de tentatives
+            demasiados intentos | muitas tentativas | troppi tentativi | слишком много … попыт | 次数过多
+            次数太多 | attempts exceeded | maximum number of … attempts
             """
         ),
         example="535 Authentication failed. Too many invalid logon attempts.",
@@ -112,11 +109,8 @@ RULES = (
         cause="throttled",
         words=phrases(
             """
-            upload was rate limited | download was rate limited | rate limited | rate limit
-            rate-limit | ratelimit | throttl | bandwidth limit | exceeded command or bandwidth
-            bandwidth | too many commands | too many requests | requests too frequent
-            too frequent | request limit | limit reached
-            session expired, please login again | user is throttled | server busy
+            rate limit | rate-limit | ratelimit | throttl | bandwidth | too many commands | too many requests
+            too frequent | request limit | limit reached | session expired, please login again | server busy
             """
         ),
         unless=phrases("command line"),
@@ -131,15 +125,13 @@ RULES = (
         stages=FOLDER | AUTH,
         words=phrases(
             """
-            over quota | overquota | quota exceeded | exceeded … quota | quota has been exceeded
-            quota reached | quota is full | mailbox is full | mailbox full | mailbox … full
-            storage … full | storage limit | storage quota | no space left | not enough space
-            insufficient storage | insufficient space | out of storage | out of space
-            mailbox size limit | disk quota | quota … exceeded | would exceed | exceeds … quota
-            exceed quota | account is full | quotaexceeded | over storage | 容量 | full mailbox
-            quota limit | too much mail
-            quota … überschritten | quota … dépass | cuota | quota
-            storage has been exceeded
+            overquota | exceeded … quota | mailbox is full | mailbox full | mailbox … full | storage … full
+            storage limit | no space left | not enough space | insufficient storage | insufficient space
+            out of storage | out of space | mailbox size limit | would exceed | exceeds … quota
+            account is full | over storage | 容量 | full mailbox | too much mail | cuota | quota
+            storage has been exceeded | over maximum total | storage is full | mailbox is over | is over … quota
+            speicher … voll | boîte … pleine | buzón … lleno | casella … piena | caixa … cheia | переполнен
+            空间不足 | 已满
             """
         ),
         unless=phrases("bandwidth | command line | message size"),
@@ -167,8 +159,8 @@ RULES = (
         stages=MESSAGE,
         words=phrases(
             """
-            too much recipient | mi:dmc | rp:drc | mi:sfq | rp:qrc | mi:mbl | hl:ifc | hl:icc
-            mi:nhd | rp:rcl | rp:sbl | mi:frc
+            too much recipient | mi:dmc | rp:drc | mi:sfq | rp:qrc | mi:mbl | hl:ifc | hl:icc | mi:nhd | rp:rcl
+            rp:sbl | mi:frc
             """
         ),
         example="550 Requested mail action not taken: too much recipient",
@@ -181,8 +173,7 @@ RULES = (
         cause="sending_limit",
         words=phrases(
             """
-            transient reject by behaviour spam | too frequently sending
-            currently unexpected sending
+            transient reject by behaviour spam | too frequently sending | currently unexpected sending
             """
         ),
         retry_after=3600,
@@ -197,10 +188,10 @@ RULES = (
         words=phrases(
             """
             refusequota | submissionquotaexceeded | sender thread limit | thread limit exceeded
-            concurrent connections limit | exceeded the sender limit | sendinglimitexceeded
-            recipientratelimit | exceedslimit … sender | message submission rate
-            submissionratelimit | senderratelimit | exceeded the recipient rate limit
-            exceeded your sending limit | exceededmessagelimit | storedrv.clientsubmit; sender
+            concurrent connections limit | exceeded the sender limit | sendinglimitexceeded | recipientratelimit
+            exceedslimit … sender | message submission rate | submissionratelimit | senderratelimit
+            exceeded the recipient rate limit | exceeded your sending limit | exceededmessagelimit
+            storedrv.clientsubmit; sender
             """
         ),
         unless=phrases("deliver"),
@@ -215,8 +206,8 @@ RULES = (
         cause="message_throttled",
         words=phrases(
             """
-            exceeded its quota for sending messages with the same | unusual rate of
-            rate limited | low reputation
+            exceeded its quota for sending messages with the same | unusual rate of | rate limited
+            low reputation
             """
         ),
         replies=(421, 450, 451, 452),
@@ -235,9 +226,8 @@ RULES = (
         cause="session_used_up",
         words=phrases(
             """
-            too many messages sent | too many messages in this | messages per connection
-            messages per session | mails per connection | mails per session
-            too many messages this session | number of messages per
+            too many messages sent | too many messages in this | messages per connection | messages per session
+            mails per connection | mails per session | too many messages this session | number of messages per
             """
         ),
         stages=MESSAGE,
@@ -261,32 +251,32 @@ RULES = (
         stages=MESSAGE | AUTH,
         words=phrases(
             """
-            daily user sending | daily sending | sending limit | sending quota | send limit
-            send quota | daily limit | daily quota | daily smtp relay limit | daily message
-            daily mail | per day | per hour | hourly | per minute | a day | in one day
-            emails per | messages per | mails per | message rate | mail rate | sending rate
-            message limit | message quota | email limit | mail limit | outgoing limit
-            outbound limit | relay limit | relay quota | relaying limit | relays exceeded
-            rate exceeded | exceeded … limit | exceeded … quota | over … sending
-            limit exceeded | limit … exceeded | quota exceeded | exceeded the max
-            exceed the max | max … exceeded | maximum number of messages | maximum sending
-            throttling failure | maximum … rate | ratelimit | rate limit | rate-limit | throttl
-            too many messages | too many mails | too many emails | sent too many
-            sending too many | sending too fast | sent too much | too frequently
-            sending frequency | frequency … limit | suspicious activity … try again later | 发信
-            超过 | quota … sender | sender … quota | sending capacity | limit on the number
-            exceeded threshold | too many recipients from | too much mail from
+            daily user sending | daily sending | sending limit | sending quota | send limit | send quota
+            daily limit | daily quota | daily message | daily mail | per day | per hour | hourly | per minute
+            a day | in one day | emails per | messages per | mails per | message rate | mail rate | sending rate
+            message limit | message quota | email limit | mail limit | outgoing limit | outbound limit
+            relay limit | relay quota | relaying limit | relays exceeded | rate exceeded | exceeded … limit
+            exceeded … quota | over … sending | limit exceeded | limit … exceeded | quota exceeded
+            exceeded the max | exceed the max | max … exceeded | maximum number of messages | maximum sending
+            maximum … rate | ratelimit | rate limit | rate-limit | throttl | too many messages | too many mails
+            too many emails | sent too many | sending too many | sending too fast | sent too much
+            too frequently | sending frequency | frequency … limit | suspicious activity … try again later
+            发信 | 超过 | quota … sender | sender … quota | sending capacity | limit on the number
+            exceeded threshold | too many recipients from | too much mail from | number of messages (
+            number of new | maximum emails | max emails | too many outgoing | limit reached
+            limit has been reached | reached … limit | limit … reached | превышен … лимит | лимит отправ
+            limite … dépass | quota d'envoi | limite … excedido | límite … excedido | limite … superato
+            limit … überschritten | versandlimit | 频率 | 超出限制 | 数量超
             """
         ),
         unless=phrases(
             """
-            message size | too big | too large | size limit | maximum size | header
-            recipient's | user you are trying | hops | deliver.exception | exceeded the storage
-            mailbox quota | receiving | unknown user | attachment | storage | max message
-            line length | authentication attempts | over quota | is full | mailbox is
-            recipient mailbox | size exceed | maximum allowed size | message length | spf | dkim
-            tls | command
-            recipient has exceeded | sasl | has too many recipients
+            message size | too big | too large | size limit | maximum size | header | recipient's
+            user you are trying | hops | deliver.exception | mailbox quota | receiving | unknown user
+            attachment | storage | max message | line length | authentication attempts | over quota | is full
+            mailbox is | recipient mailbox | size exceed | maximum allowed size | message length | spf | dkim
+            tls | command | recipient has exceeded | sasl | has too many recipients | tenant has exceeded
+            recipient limit | limit of recipients | connection limit | connections
             """
         ),
         retry_after=3600,
@@ -304,7 +294,7 @@ RULES = (
         cause="mailbox_full",
         stages=frozenset({Stage.MAIL, Stage.AUTH}),
         words=phrases("over quota | overquota | quota | mailbox full | mailbox is full | storage"),
-        unless=phrases("tls"),
+        unless=phrases("tls | system storage"),
         example="552 5.2.2 sender mailbox full",
         given={"stage": Stage.MAIL},
         source="RFC 3463 x.2.2 at MAIL FROM: the sender's own mailbox",

@@ -16,19 +16,20 @@ RULES = (
         imap=DOWN,
         cause="name_unknown",
         given={"stage": Stage.DNS},
+        unless_replies=(5,),
         words=phrases(
             """
-            getaddrinfo | gaierror | enotfound | eai_ | name or service not known
-            nodename nor servname | no address associated | name resolution | resolve host
-            could not resolve | couldn't resolve | can't resolve | cannot resolve
-            unable to resolve | failed to resolve | not resolve | host is unresolved
-            unresolved | unknown host | unknownhost | unknown smtp host | unknown imap host
-            no such host | nxdomain | servfail | host not found | dns lookup | dns error
-            dns query | dns … fail | lookup … no such | invalid host | php_network_getaddresses
-            wsahost_not_found | 11001 | hostname could not be parsed | domain name not found
-            no data record of requested type | the name does not | 不知道这样的主机 | hôte inconnu
-            host desconocido | host is unknown | invalid hostname | bad hostname
-            name not resolved | host could not be found | host was not found
+            getaddrinfo | gaierror | enotfound | eai_ | name or service not known | nodename nor servname
+            no address associated | name resolution | resolve host | couldn't resolve | can't resolve
+            cannot resolve | unable to resolve | failed to resolve | not resolve | unresolved | unknown host
+            unknownhost | unknown smtp host | unknown imap host | no such host | nxdomain | servfail
+            host not found | dns lookup | dns error | dns query | dns … fail | lookup … no such | invalid host
+            php_network_getaddresses | wsahost_not_found | 11001 | hostname could not be parsed
+            domain name not found | no data record of requested type | the name does not | 不知道这样的主机
+            hôte inconnu | host desconocido | host is unknown | bad hostname | host could not be found
+            host was not found | host lookup | server name … could not be resolved | dns name does not exist
+            dns resolution | nicht aufgelöst | hôte … introuvable | host sconosciuto | host desconhecido
+            неизвестный хост | не удается разрешить | 找不到主机 | 无法解析 | 名前解決
             """
         ),
         example='"error": "getaddrinfo EAI_AGAIN smtp.gmail.com"',
@@ -40,13 +41,15 @@ RULES = (
         imap=DOWN,
         cause="connection_refused",
         given=AT_CONNECT,
+        unless_replies=(5,),
         words=phrases(
             """
-            connection refused | connectionrefused | econnrefused | actively refused
-            wsaeconnrefused | 10061 | errno 111 | errno 61 | (111) | refused the connection
-            refused connection | 由于目标计算机积极拒绝 | connexion refusée | verbindung verweigert
-            verbindungsaufbau abgelehnt | conexión rehusada | refused to connect
-            connection was refused
+            connection refused | connectionrefused | econnrefused | actively refused | wsaeconnrefused | 10061
+            errno 111 | errno 61 | (111) | refused the connection | refused connection | 由于目标计算机积极拒绝
+            connexion refusée | verbindung verweigert | verbindungsaufbau abgelehnt | conexión rehusada
+            refused to connect | connection was refused | connection rejected by | conexão recusada
+            connessione rifiutata | conexión rechazada | отказано | отверг запрос | 拒绝连接 | 積極的に拒否
+            接続を拒否 | connect call failed
             """
         ),
         example="ConnectionRefusedError: [Errno 111] Connection refused",
@@ -58,15 +61,13 @@ RULES = (
         imap=DOWN,
         cause="unreachable",
         given=AT_CONNECT,
+        unless_replies=(5,),
         words=phrases(
             """
-            network is unreachable | network unreachable | enetunreach | no route to host
-            ehostunreach | host is unreachable | host unreachable | noroutetohost | host is down
-            ehostdown | enetdown | network is down | 10065 | 10051 | wsaenetunreach
-            unreachable host | unreachable network | permission denied - connect | eacces
-            [errno 13] | (13) | (99) | cannot assign requested address | eaddrnotavail
-            firewall | destination unreachable | unreachable | wsaeacces | 10013
-            netzwerk ist nicht erreichbar | internet connection | no internet | offline
+            enetunreach | no route to host | ehostunreach | noroutetohost | host is down | ehostdown | enetdown
+            network is down | 10065 | 10051 | wsaenetunreach | permission denied - connect | eacces | [errno 13]
+            (13) | (99) | cannot assign requested address | eaddrnotavail | firewall | unreachable | wsaeacces
+            10013 | netzwerk ist nicht erreichbar | internet connection | no internet | offline
             """
         ),
         example="OSError: [Errno 101] Network is unreachable",
@@ -80,11 +81,13 @@ RULES = (
         given=AT_CONNECT,
         words=phrases(
             """
-            timed out | timed-out | timeout | time out | time-out | etimedout | esockettimedout
-            10060 | errno 110 | errno 60 | (110) | deadline exceeded | did not properly respond
-            did not respond | no response | not responding | doesn't respond | took too long
-            超时 | zeitüberschreitung | délai | tiempo de espera | greeting never received
-            never received | no greeting | no answer
+            timed out | timed-out | timeout | time out | time-out | etimedout | esockettimedout | 10060
+            errno 110 | errno 60 | (110) | deadline exceeded | did not properly respond | did not respond
+            no response | not responding | doesn't respond | took too long | 超时 | zeitüberschreitung | délai
+            tiempo de espera | never received | no greeting | no answer | deadline_exceeded
+            deadline has elapsed | ne répond pas | tempo limite | tiempo agotado | agotado el tiempo
+            tempo scaduto | таймаут | время ожидания | истекло время | タイムアウト | 超時 | 等待
+            required time | within … seconds | gave up waiting | operation would block
             """
         ),
         example=(
@@ -101,32 +104,33 @@ RULES = (
         given={"stage": Stage.FETCH},
         words=phrases(
             """
-            connectionlost | connection reset | econnreset | connectionreset | reset by peer
-            broken pipe | brokenpipe | epipe | connection aborted | econnaborted
-            connectionaborted | connection closed | connection was closed | connection is closed
-            connection has been closed | connection unexpectedly closed | unexpectedly closed
-            closed unexpectedly | closed the connection | closed by | connection lost
-            lost connection | connection dropped | dropped connection | connection shutdown
-            connection shut down | connection terminated | terminated the connection
-            connection ended | connection not available | connection not open | not connected
-            disconnected | disconnect | forcibly closed | eof | end of file | end of stream
-            end of zlib | unexpected end | premature | socket closed | socket is closed
-            socket hang up | socket error | socketexception | socketerror | socket exception
-            folderclosed | storeclosed | server closing
-            failure when receiving | failed to receive | failure when sending | 10053 | 10054
-            errno 104 | errno 32 | errno 54 | 强迫关闭 | lost folder connection | autologout
-            autologged | logged out | idle for too long | inactivity | session expired
-            session timed | server shutting down | shutting down | going down
-            server is shutting | please reconnect | read error | write error | not-connected
-            noconnection | no connection | broken connection | incomplete read | incompleteread
-            0 bytes read | zero bytes | unexpected server disconnect | lost the connection
-            connection … broken | transport … closed | channel closed | stream closed
-            remote end | connection expired | can't read | unable to read | unable to read data
-            ssl connection has been closed
-            connection abort | stream was destroyed | err_stream
-            closing connection 0
-            command: … => system error
-            bad record mac | decryption failed | decryption_failed | connection was lost | socket close | not connected
+            connectionlost | connection reset | econnreset | connectionreset | reset by peer | broken pipe
+            brokenpipe | epipe | econnaborted | connectionaborted | connection closed | connection was closed
+            connection is closed | connection has been closed | unexpectedly closed | closed unexpectedly
+            closed the connection | closed by | connection lost | lost connection | connection dropped
+            dropped connection | connection shutdown | connection shut down | connection terminated
+            terminated the connection | connection ended | connection not available | connection not open
+            not connected | disconnect | forcibly closed | eof | end of file | end of stream | end of zlib
+            unexpected end | premature | socket is closed | socket hang up | socket error | socketexception
+            socketerror | socket exception | folderclosed | storeclosed | server closing
+            failure when receiving | failed to receive | failure when sending | 10053 | 10054 | errno 104
+            errno 32 | errno 54 | 强迫关闭 | lost folder connection | autologout | autologged | logged out
+            idle for too long | inactivity | session expired | session timed | shutting down | going down
+            server is shutting | please reconnect | read error | write error | not-connected | noconnection
+            no connection | broken connection | incomplete read | incompleteread | 0 bytes read | zero bytes
+            lost the connection | connection … broken | transport … closed | channel closed | stream closed
+            remote end | connection expired | can't read | unable to read | connection abort
+            stream was destroyed | err_stream | closing connection 0 | command: … => system error
+            bad record mac | decryption failed | decryption_failed | connection was lost | socket close
+            closed network connection | connection was aborted | connection was reset
+            connection was terminated | connection was dropped | connection was interrupted
+            connection interrupted | empty response | hung up | closed connection | stream ended
+            stream has ended | end-of-file | end of input | lost the server | not reachable any more
+            no longer connected | timed out waiting | keepalive | verbindung … getrennt
+            verbindung … unterbrochen | verbindung … zurückgesetzt | connexion … fermée
+            connexion … interrompue | connexion … perdue | conexión … cerrada | conexão … fechada
+            connessione … chiusa | соединение … разорван | соединение … сброшен | соединение … закрыт
+            принудительно разорвал | 连接已断开 | 连接被重置 | 连接关闭 | 切断されました | 強制的に切断
             """
         ),
         example="ConnectionResetError: [Errno 104] Connection reset by peer",
@@ -138,12 +142,12 @@ RULES = (
         imap=DOWN,
         cause="server_later",
         stages=frozenset({Stage.CONNECT, Stage.GREETING, Stage.EHLO, Stage.STARTTLS, Stage.CAPABILITY}),
+        unless_replies=(5,),
         words=phrases(
             """
-            try again later | temporarily | temporary | too busy | server busy | is busy
-            overload | not available | unavailable | maintenance | try later | service not ready
-            no server available | retry later | too many | load average
-            internal server error | internal error | server error | negative welcome
+            try again later | temporarily | temporary | too busy | server busy | is busy | overload
+            not available | unavailable | maintenance | try later | service not ready | no server available
+            retry later | too many | load average | internal error | server error | negative welcome
             """
         ),
         unless=phrases("no smtp service"),
@@ -159,14 +163,18 @@ RULES = (
         given=AT_CONNECT,
         words=phrases(
             """
-            could not connect | couldn't connect | can't connect | cannot connect
-            unable to connect | failed to connect | connection failed
-            connection attempt failed | connect error | connection error | connect failed
-            connection could not be established | could not open connection
-            can't open connection | failed to open | could not establish | unable to establish
-            cannot establish | failed to establish | esocket | econnection | connectionerror
-            connectexception | mailconnectexception | connect() failed | not reach | 无法连接 | 连接失败
-            error connecting | connecting to | connection problem
+            could not connect | couldn't connect | can't connect | cannot connect | unable to connect
+            failed to connect | connection failed | connection attempt failed | connect error | connection error
+            connect failed | could not open connection | can't open connection | failed to open
+            could not establish | unable to establish | cannot establish | failed to establish | esocket
+            econnection | connectionerror | connectexception | mailconnectexception | connect() failed
+            not reach | 无法连接 | 连接失败 | error connecting | connecting to | connection problem
+            connection couldn't be established | could not be established | connection not established
+            no connection could be | unable to reach | cannot reach | can't reach | verbindung … fehlgeschlagen
+            verbindung … nicht | impossible de se connecter | connexion … échoué | impossibile connettersi
+            no se pudo conectar | não foi possível conectar | не удалось подключиться | не удалось установить
+            не удается подключиться | 连接服务器失败 | 接続できません | unable to open connection
+            invalid greeting
             """
         ),
         unless=phrases("connection setup failed"),

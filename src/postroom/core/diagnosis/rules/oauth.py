@@ -24,10 +24,9 @@ RULES = (
         given=AT_TOKEN,
         words=phrases(
             """
-            account has been deleted | account has been disabled | account disabled
-            account deleted | account was deleted | disabled_account
-            account has been suspended | user has been suspended | not a valid email or user id
-            invalid email or user id
+            account has been deleted | account has been disabled | account disabled | account deleted
+            account was deleted | disabled_account | account has been suspended | user has been suspended
+            not a valid email or user id | invalid email or user id
             """
         ),
         also=phrases("invalid_grant | oauth | invalid_request"),
@@ -56,8 +55,7 @@ RULES = (
         stages=OAUTH,
         words=phrases(
             """
-            admin_policy_enforced | org_internal | disallowed_useragent | access_denied
-            access_not_configured | policy_enforced
+            org_internal | disallowed_useragent | access_denied | access_not_configured | policy_enforced
             not authorized to access | client is unauthorized
             """
         ),
@@ -76,8 +74,8 @@ RULES = (
         given=AT_TOKEN,
         words=phrases(
             """
-            invalid_client | deleted_client | disabled_client | oauth client was not found
-            client secret | client_secret | client authentication failed | invalidclient
+            invalid_client | deleted_client | disabled_client | oauth client was not found | client secret
+            client_secret | client authentication failed | invalidclient
             """
         ),
         unless=phrases("invalid_grant"),
@@ -92,10 +90,8 @@ RULES = (
         stages=OAUTH,
         words=phrases(
             """
-            redirect_uri_mismatch | invalid_scope | unsupported_grant_type | redirect_uri
-            unsupported_response_type | missing required parameter | invalid_request
-            unknown scope
-            unauthorized_client
+            invalid_scope | unsupported_grant_type | redirect_uri | unsupported_response_type
+            missing required parameter | invalid_request | unknown scope | unauthorized_client
             """
         ),
         unless=phrases("invalid_grant | refresh_token | refresh token"),
@@ -111,8 +107,8 @@ RULES = (
         stages=OAUTH,
         words=phrases(
             """
-            slow_down | rate_limit | rate limit | too many requests | ratelimitexceeded
-            quota exceeded | 429␣
+            slow_down | rate_limit | rate limit | too many requests | ratelimitexceeded | quota exceeded | 429␣
+            try again after | temporarily blocked | made too many
             """
         ),
         unless=phrases("invalid_grant"),
@@ -129,10 +125,9 @@ RULES = (
         words=phrases(
             """
             internal_failure | temporarily_unavailable | temporarily unavailable | server_error
-            service unavailable | bad gateway | gateway time | internal server error
-            internal_error | backend error | backenderror | http error 500 | http error 502
-            http error 503 | status code 500 | status code 502 | status code 503
-            status code 504 | try again later
+            service unavailable | bad gateway | gateway time | internal server error | internal_error
+            backend error | backenderror | http error 500 | http error 502 | http error 503 | status code 500
+            status code 502 | status code 503 | status code 504 | try again later
             """
         ),
         unless=phrases("invalid_grant"),
@@ -149,15 +144,13 @@ RULES = (
         cause="token_expired",
         words=phrases(
             """
-            invalid_grant | invalidgrant | token has been expired or revoked | token has expired
-            token is expired | token expired | expired token | token_expired | expiredtoken
-            token has been revoked | token was revoked | token revoked | expired or revoked
-            expired access token | access token expired | invalid_token | invalid token
-            invalid access token | token is invalid | token invalid | token is not valid
-            refresh token | refresh_token | refresherror | new access token
-            interaction_required | interactionrequired | consent_required | login_required
-            reauthenticate | re-authenticate your | token refresh
-            refreshing token | xoauth2 authentication error | couldn't refresh | oauth token | accesstokenexpired
+            invalid_grant | invalidgrant | token has expired | token is expired | token expired | expired token
+            token_expired | expiredtoken | token has been revoked | token was revoked | token revoked
+            expired or revoked | expired access token | invalid_token | invalid token | invalid access token
+            token is invalid | token invalid | token is not valid | refresh token | refresh_token | refresherror
+            new access token | interaction_required | interactionrequired | consent_required | login_required
+            reauthenticate | re-authenticate your | token refresh | refreshing token
+            xoauth2 authentication error | couldn't refresh | oauth token | accesstokenexpired
             access token … is not valid | 令牌
             """
         ),
@@ -175,8 +168,7 @@ RULES = (
         oauth=True,
         words=phrases(
             """
-            "status":"400" | "status":"401" | "status": "400" | "status": "401" | "status":400
-            "status":401
+            "status":"400" | "status":"401" | "status": "400" | "status": "401" | "status":400 | "status":401
             """
         ),
         unless=phrases("too many | limit | unavailable | web browser | not enabled"),
@@ -194,9 +186,8 @@ RULES = (
         oauth=True,
         words=phrases(
             """
-            invalid credentials | authentication failed | authenticationfailed
-            authenticate failed | not accepted | authentication unsuccessful | access token
-            unauthorized
+            invalid credentials | authentication failed | authenticationfailed | authenticate failed
+            not accepted | authentication unsuccessful | access token | unauthorized
             """
         ),
         unless=phrases("too many | [unavailable] | disabled | temporar | web browser | lookup | locked"),
@@ -273,9 +264,8 @@ RULES = (
         stages=OAUTH,
         words=phrases(
             """
-            http error 400 | 400 bad request | status code 400 | status code 401
-            http error 401 | 401 unauthorized | 400 client error | 401 client error
-            status: 400 | status: 401 | unauthorized | bad request
+            http error 400 | status code 400 | status code 401 | http error 401 | 400 client error
+            401 client error | status: 400 | status: 401 | unauthorized | bad request
             """
         ),
         example="ERROR: HTTP Error 400: Bad Request",
@@ -288,7 +278,12 @@ RULES = (
         cause="token_refused",
         stages=OAUTH,
         words=phrases("token | authentication failed | authenticate | sign in again | credentials | consent"),
-        unless=phrases("timed out | timeout | connection | resolve | network"),
+        unless=phrases(
+            """
+            timed out | timeout | connection | resolve | network | deadline | dial tcp | econn | enotfound
+            getaddrinfo | eof | unreachable | certificate | socket | reset by
+            """
+        ),
         example="Authentication failed: No token on refresh",
         source="clients that drop the provider's error",
     ),

@@ -13,17 +13,6 @@ AT_FETCH = {"stage": Stage.FETCH}
 
 RULES = (
     Rule(
-        id="protocol.ours",
-        smtp="unknown",
-        imap=PROTOCOL,
-        action=Action.RETRY,
-        cause="protocol",
-        words=phrases("protocolerror:"),
-        example="ProtocolError: a literal without its length",
-        given=AT_FETCH,
-        source="our own parser; RFC 9051 section 9",
-    ),
-    Rule(
         id="protocol.corrupt",
         imap=PROTOCOL,
         action=Action.FIX_SETTINGS,
@@ -31,8 +20,7 @@ RULES = (
         stages=AFTER,
         words=phrases(
             """
-            corrupted | corrupt | mailbox has an invalid format | invalid format
-            uidcorruption | corruptiondetected
+            corrupt | invalid format | uidcorruption
             """
         ),
         unless=phrases("frame"),
@@ -46,12 +34,13 @@ RULES = (
         action=Action.RETRY,
         cause="server_bug",
         stages=FOLDER | {Stage.CAPABILITY, Stage.LOGOUT},
+        unless_statuses=("BYE",),
         words=phrases(
             """
-            internal error | server bug | refer to server log
-            internal server error | unexpected error | unknown error | system i/o error
-            i/o error | dovecot.index | transaction log | input/output error | fatal error
-            operating system error | system error | io failure | taking too long | processing failed
+            internal error | server bug | refer to server log | internal server error | unexpected error
+            unknown error | i/o error | dovecot.index | transaction log | input/output error | fatal error
+            system error | io failure | taking too long | processing failed | internal parsing error
+            disk error | failed to save | unable to store
             """
         ),
         unless=phrases("fatal error: uncaught | connection | imaplib"),
@@ -70,15 +59,11 @@ RULES = (
         stages=FOLDER | {Stage.CAPABILITY},
         words=phrases(
             """
-            temporary failure | temporary error | temporary system
-            temporary problem | temporarily unavailable | temporarily | try again later
-            please try again | server error while | unable to access your mailbox
-            server unavailable | backend | mailbox is currently unavailable
-            server(s) unavailable | service temporarily | service unavailable | system busy
-            not available | overloaded | mailbox is being moved | being moved | in transit
-            maintenance
-            denied the operation | retry operation
-            tempfail
+            temporary failure | temporary error | temporary system | temporary problem | temporarily
+            try again later | please try again | server error while | unable to access your mailbox
+            server unavailable | backend | mailbox is currently unavailable | server(s) unavailable
+            service unavailable | system busy | not available | overloaded | being moved | in transit
+            maintenance | denied the operation | retry operation | tempfail
             """
         ),
         example="NO UID FETCH Server error while fetching messages",
@@ -91,13 +76,14 @@ RULES = (
         action=Action.FAIL_MESSAGE,
         cause="append_refused",
         stages=frozenset({Stage.APPEND}),
+        unless_codes=("OVERQUOTA", "NOPERM", "TRYCREATE", "UNAVAILABLE"),
         words=phrases(
             """
-            nul character | bare newline | bare lf | command line limit | message contains
-            invalid header | header | message too | too large | too big | too long
-            maximum message size | message size | invalid message | parse message | literal
-            8-bit | blank line | date | flag
-            too many identical | separator | zero-length | non-ascii
+            nul character | bare newline | bare lf | command line limit | message contains | header
+            message too | too large | too big | too long | message size | invalid message | parse message
+            literal | 8-bit | blank line | date | flag | too many identical | separator | zero-length
+            non-ascii | zero byte | empty message | message is empty | nothing to append | bare cr
+            message exceeds | malformed
             """
         ),
         example="NO Message contains NUL characters",
@@ -123,8 +109,8 @@ RULES = (
         stages=frozenset({Stage.AUTH}),
         words=phrases(
             """
-            authentication aborted
-            cancelled authentication | canceled authentication | authentication cancelled | authentication canceled
+            authentication aborted | cancelled authentication | canceled authentication
+            authentication cancelled | authentication canceled
             """
         ),
         example="NO Authentication aborted",
@@ -157,38 +143,28 @@ RULES = (
         stages=AFTER,
         words=phrases(
             """
-            invalid command | invalid imap command | too many invalid imap commands
-            unknown command | command unknown | unrecognized command | unrecognised command
-            command not valid | not valid in this state | command not allowed
-            not allowed in this state | not allowed now | bad command | command error
-            syntax error | parse error | could not parse | unable to parse | couldn't parse
-            command line | line too long | command is not valid | unexpected response
-            bad response | unexpected token | unexpected extra arguments
-            missing required argument | missing argument | extra arguments | invalid argument
-            invalid arguments | invalid sasl argument | invalid sequence | invalid uid
-            invalid messageset | invalid message set | message set | sequence | invalid literal
-            invalid tag | illegal state | wrong state | wrong argument | protocol error
-            protocol violation | unsupported command
-            command not supported | not implemented | not recognized | unexpected data
-            invalid characters | invalid search | invalid base64
-            authenticate aborted | bad literal
-            error in imap command | error in imap | unexpected character
-            malformed | invalid data | invalid response | unexpected continuation
-            parseexception | protocolexception | unexpected end of | could not read
-            imap4rev1 … required | unsupported | message number
-            invalid message number | no matching messages | some of the requested messages
-            some messages
-            cannot be parsed | command tag | malformedmessage | invalid greeting | unexpected end of command
-            too many invalid commands
-            illegal argument | illegal tag | illegal in state | bad protocol
-            disabled by configuration | no longer exists
+            unknown command | command unknown | unrecognized command | unrecognised command | command not valid
+            not valid in this state | command not allowed | not allowed in this state | not allowed now
+            bad command | command error | syntax error | parse error | could not parse | unable to parse
+            couldn't parse | command line | line too long | command is not valid | unexpected response
+            bad response | unexpected token | extra arguments | message set | sequence | illegal state
+            wrong state | wrong argument | protocol error | protocol violation | command not supported
+            not implemented | not recognized | unexpected data | authenticate aborted | bad literal
+            error in imap | unexpected character | malformed | unexpected continuation | parseexception
+            protocolexception | unexpected end of | could not read | imap4rev1 … required | unsupported
+            message number | no matching messages | some of the requested messages | some messages
+            cannot be parsed | command tag | illegal argument | illegal tag | illegal in state | bad protocol
+            disabled by configuration | no longer exists | in this connection state | must be in … state
+            must be in selected | login first | authenticate first | select a mailbox first | null command
+            requires … parameter | parameters | missing | bogus | messages have been expunged
+            message has been expunged | not in mailbox | no such message | message not found | not permitted now
+            expected done | only allowed in states | invalid
             """
         ),
         unless=phrases(
             """
-            connection | zlib | authentication failed | invalid credentials | login failed
-            timed out | timeout | authenticationfailed | eof | connectresponse | password
-            session expired | unexpectedly | socket
+            connection | zlib | authentication failed | invalid credentials | login failed | timed out | timeout
+            authenticationfailed | eof | connectresponse | password | session expired | unexpectedly | socket
             """
         ),
         example="BAD Command is not valid in this state.",

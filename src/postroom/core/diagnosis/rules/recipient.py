@@ -12,23 +12,21 @@ AT_RCPT = {"stage": Stage.RCPT}
 AT_DATA = {"stage": Stage.DATA}
 UNKNOWN_RECIPIENT = phrases(
     """
-    user unknown | unknown user | unknown recipient | unknown mailbox | no such user
-    no such recipient | no such mailbox | no such address | no such person | user not found
-    user doesn't exist | user does not exist | does not exist | doesn't exist
-    mailbox not found | mailbox unavailable | mailbox does not | recipient not found
-    recipient unknown | recipient address rejected | recipient rejected | recipient does not
-    recipient not | invalid recipient | invalid mailbox | invalid user | address rejected
-    address unknown | unknown address | undeliverable | bad destination | bad recipient
-    not a valid mailbox | no mailbox here | no valid recipients | not our customer
-    not exist | unrouteable | unroutable | unrouted | recipientnotfound | addressee unknown
-    unknown local | account that you tried to reach | email account that you tried
-    not known | not listed | user rejected | domain not found | host unknown
-    host not found | no mx | nullmx | null mx | does not accept mail | doesn't accept mail
-    cannot receive | can't receive | domain name … not exist | domain … no mail
-    destinataire | recipient account | empfänger | mailbox disabled | disabled | suspended
-    inactive | locked | blocked recipient | deactivated | account closed
-    unknown to address | non-existent | nonexistent | invalid address | invalid domain
-    not deliver | no longer
+    user unknown | unknown user | unknown recipient | unknown mailbox | no such user | no such recipient
+    no such mailbox | no such address | no such person | user not found | doesn't exist | mailbox not found
+    mailbox unavailable | mailbox does not | recipient unknown | recipient rejected | recipient does not
+    recipient not | invalid recipient | invalid mailbox | invalid user | address rejected | address unknown
+    unknown address | undeliverable | bad destination | bad recipient | not a valid mailbox | no mailbox here
+    no valid recipients | not our customer | not exist | unrouteable | unroutable | unrouted | recipientnotfound
+    unknown local | account that you tried to reach | email account that you tried | not known | not listed
+    user rejected | domain not found | host unknown | host not found | no mx | nullmx | null mx
+    does not accept mail | doesn't accept mail | cannot receive | can't receive | domain name … not exist
+    domain … no mail | destinataire | recipient account | empfänger | disabled | suspended | inactive | locked
+    blocked recipient | deactivated | account closed | unknown to address | non-existent | nonexistent
+    invalid address | invalid domain | not deliver | no longer | could not be found | find the recipient
+    n'existe pas | inconnu | no existe | não existe | non esiste | inesistente | inexistente | sconosciuto
+    desconocido | unbekannt | existiert nicht | не существует | не найден | 不存在 | 存在しません | no account
+    not accepting email for | not accepting mail for | relay not permitted for unknown | addressee
     """
 )
 
@@ -40,11 +38,9 @@ RULES = (
         stages=MESSAGE,
         words=phrases(
             """
-            over quota | overquota | quota exceeded | exceeded … quota | mailbox full
-            mailbox is full | mailbox for … is full | storage space | out of storage
-            insufficient storage | storage limit | quotaexceeded | quota
-            boite du destinataire pleine | inbox … full | exceeded storage | mailbox size limit
-            not enough space | no space | disk full | user has exceeded | is full | storage
+            overquota | exceeded … quota | mailbox full | mailbox for … is full | quota | inbox … full
+            mailbox size limit | not enough space | no space | disk full | user has exceeded | is full | storage
+            pleine | llena | cheia | piena | ist voll | переполнен | 邮箱已满 | 空间不足 | 容量
             """
         ),
         unless=phrases("sending quota | daily quota | send quota | sender | message quota"),
@@ -62,10 +58,8 @@ RULES = (
         stages=MESSAGE,
         words=phrases(
             """
-            receiving mail too quickly | receiving mail at a rate
-            you are trying to contact is receiving | recipient … rate
-            too many messages for this recipient
-            recipient has exceeded
+            receiving mail too quickly | receiving mail at a rate | you are trying to contact is receiving
+            recipient … rate | too many messages for this recipient | recipient has exceeded
             """
         ),
         example='450, "4.2.1" The user you are trying to contact is receiving mail too quickly.',
@@ -79,8 +73,8 @@ RULES = (
         stages=MESSAGE,
         words=phrases(
             """
-            greylist | graylist | grey list | grey-list | gray list | postgrey
-            please try again in | come back later | wait for retry
+            greylist | graylist | grey list | grey-list | gray list | postgrey | please try again in
+            come back later | wait for retry
             """
         ),
         example=(
@@ -107,9 +101,8 @@ RULES = (
         stages=MESSAGE,
         words=phrases(
             """
-            too many recipients | too many rcpt | too many addresses | out of allow rcpt
-            too much recipient | recipients exceeded | maximum number of recipients
-            max recipients | recipient limit | too many invalid recipients
+            too many recipients | too many rcpt | too many addresses | out of allow rcpt | too much recipient
+            recipients exceeded | max recipients | recipient limit | too many invalid recipients
             number of recipients
             """
         ),
@@ -146,12 +139,13 @@ RULES = (
         smtp=REJECTED,
         cause="recipient_restricts",
         stages=MESSAGE,
+        unless_replies=(4,),
         words=phrases(
             """
-            permissions to send to | not authorized to send to this
-            not allowed to send to this | restrictedtorecipients | recipient … permission
-            only accept | does not accept messages from | members only | recipient has blocked
-            blocked by recipient | recipient's … policy | rejected by recipient
+            permissions to send to | not authorized to send to this | not allowed to send to this
+            restrictedtorecipients | recipient … permission | only accept | does not accept messages from
+            members only | recipient has blocked | blocked by recipient | recipient's … policy
+            rejected by recipient
             """
         ),
         example="550 5.7.1 RESOLVER.RST.NotAuthorized; you don't have permissions to send to this recipient",
@@ -177,8 +171,8 @@ RULES = (
         words=phrases(
             """
             sender address rejected: domain not found | sender domain | domain of sender
-            sender address rejected: malformed | bad sender address
-            invalid sender address syntax | sender … syntax
+            sender address rejected: malformed | bad sender address | invalid sender address syntax
+            sender … syntax
             """
         ),
         example="554 5.1.8 <alice@example.com>: Sender address rejected: Domain not found",
@@ -190,11 +184,11 @@ RULES = (
         smtp=REJECTED,
         cause="recipient_unknown",
         stages=frozenset({Stage.RCPT, Stage.DATA, Stage.SEND}),
+        unless_replies=(4,),
         words=UNKNOWN_RECIPIENT,
         unless=phrases(
             """
-            sender address rejected | sender rejected | client host rejected
-            helo command rejected
+            sender address rejected | sender rejected | client host rejected | helo command rejected
             """
         ),
         example=("550 5.1.1 <bob@example.com>: Recipient address rejected: User unknown in local recipient table"),
@@ -206,14 +200,13 @@ RULES = (
         smtp=REJECTED,
         cause="message_too_big",
         stages=MESSAGE,
+        unless_replies=(4,),
         words=phrases(
             """
-            message size | message too big | message too large | message is too | size limit
-            too big | too large | exceeds maximum | exceeds size | exceeds fixed
-            maximum message | maximum size | exceeded max | message length | mailsize
-            mail size | size exceeds | header size | exceeds … size | attachment is too
-            exceed … size | large message
-            taille limite | file too big
+            message size | message is too | size limit | too big | too large | exceeds maximum | exceeds size
+            exceeds fixed | maximum message | maximum size | exceeded max | message length | mailsize
+            mail size | size exceeds | header size | exceeds … size | attachment is too | exceed … size
+            large message | taille limite
             """
         ),
         example="552 5.3.4 Message size exceeds fixed maximum message size",
@@ -239,11 +232,12 @@ RULES = (
         smtp=REJECTED,
         cause="domain_authentication",
         stages=MESSAGE,
+        unless_replies=(4,),
         words=phrases(
             """
-            dmarc | spf | dkim | unauthenticated email | unauthenticated mail
-            sender is unauthenticated | authentication checks | 5.7.26 | 5.7.27 | 5.7.24
-            5.7.25 | 5.7.23 | isn't aligned | not aligned | sender policy framework
+            dmarc | spf | dkim | unauthenticated email | unauthenticated mail | sender is unauthenticated
+            authentication checks | 5.7.26 | 5.7.27 | 5.7.24 | 5.7.25 | 5.7.23 | isn't aligned | not aligned
+            sender policy framework
             """
         ),
         unless=phrases("4.7."),
@@ -268,20 +262,19 @@ RULES = (
         smtp=REJECTED,
         cause="message_suspicious",
         stages=MESSAGE,
+        unless_replies=(4,),
         words=phrases(
             """
-            spam | unsolicited | suspicious | content reject | content denied | content rejected
-            message content | rejected due to content | blocked because its content
-            security issue | virus | malware | phish | message blocked | message was blocked
-            message rejected | message refused | mail rejected | mail is rejected
-            message … rejected | message … blocked | refused by | local policy
-            policy restriction | policy violation | policy reasons | due to policy
-            policy rejection | junk | prohibited attachment | attachment | file type
-            blocked attachment | executable | url | rejected for policy | rejected by
-            transaction failed | anti-spam | high probability | bulk | behaviour
-            content filter | looks like | dt:spm | banned | filter | same size mails | not rfc
-            rfc 5322 | rfc 2822 | compliant | 5322 | 2822
-            administrative prohibition
+            spam | unsolicited | suspicious | content reject | content denied | message content
+            rejected due to content | blocked because its content | security issue | virus | malware | phish
+            message blocked | message was blocked | message rejected | message refused | mail rejected
+            mail is rejected | message … rejected | message … blocked | refused by | local policy
+            policy restriction | policy violation | policy reasons | due to policy | policy rejection | junk
+            attachment | file type | executable | url | rejected for policy | rejected by | transaction failed
+            high probability | bulk | behaviour | looks like | dt:spm | banned | filter | same size mails
+            not rfc | compliant | 5322 | 2822 | administrative prohibition | profile the internet
+            denied by content | message denied | message not allowed | not accepted for policy | 垃圾邮件
+            反垃圾 | спам | indésirable | anti-spoof | heuristic
             """
         ),
         unless=phrases("spamhaus | banned sending ip"),
@@ -294,14 +287,14 @@ RULES = (
         smtp=REJECTED,
         cause="message_malformed",
         stages=MESSAGE,
+        unless_replies=(4,),
         words=phrases(
             """
-            from: addresses | from address must be specified | from header | header | bare lf
-            bare cr | line too long | lines too long | line length | 8bitmime | smtputf8
-            invalid address | syntax | address must be | malformed | must declare | non-ascii
-            invalid character | mime | message-id | multiple from | recipient must
-            recipient address must | no recipients | invalid mail address | empty message
-            date: header | mail loop | hops | looping message | loop | routing loop | duplicate
+            from: addresses | header | bare lf | bare cr | line too long | lines too long | line length
+            8bitmime | smtputf8 | invalid address | syntax | address must be | malformed | must declare
+            non-ascii | invalid character | mime | message-id | multiple from | recipient must
+            recipient address must | invalid mail address | empty message | hops | loop | duplicate
+            no recipient | missing a valid address | missing from | subject is mandatory | no valid addresses
             """
         ),
         example="550 alice@example.com Blank From: addresses are not allowed. Provide a valid From. IB501",
@@ -315,10 +308,10 @@ RULES = (
         stages=MESSAGE,
         words=phrases(
             """
-            temporary lookup | temporarily deferred | temporarily rejected | temporary rejected
-            deferred | unverified address | try again later | server configuration error
-            system resources | insufficient system | local error in processing
-            queue file write
+            temporary lookup | temporarily rejected | temporary rejected | deferred | unverified address
+            server configuration error | system resources | insufficient system | local error in processing
+            queue file write | temporary failure | temporary error | temporary problem | temporarily unavailable
+            come back | busy | try again | later
             """
         ),
         replies=(4,),

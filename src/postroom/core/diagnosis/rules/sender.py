@@ -19,39 +19,37 @@ RULES = (
         words=phrases(
             """
             sendasdenied | send as this sender | not allowed to send as | permissions to send as
-            permission to send as | send on behalf | sendonbehalf | not owned by
-            not permitted to send as | not authorised to send from | not authorized to send from
-            not allowed to send from | not allowed to send mail from | cannot send from
-            can't send from | may not send from | not permitted to send from
-            sender address rejected: not | sender is not allowed | sender not allowed
-            sender not authorized | sender not permitted | sender is not authorized
-            sender is not permitted | sender mismatch | sender address mismatch
-            does not match authenticated | doesn't match authenticated
-            does not match the authenticated | must match authenticated | must be same as
-            must be the same as | mail from must equal | mail from must equal authorized user
-            must equal authorized | from address is not | from address not
-            from address does not | from address must | from header | from: header does not
-            not verified | not verify | email address is not verified | unverified address
-            sender address must | sender domain must | sender verify | use of this address
-            not allowed to use this | not allowed to use the | envelope sender
-            relaying disallowed as | sender … not … authenticated | user not authorized
-            no permission to send | not have permission to send | has no permission
+            permission to send as | send on behalf | sendonbehalf | not owned by | not permitted to send as
+            not authorised to send from | not authorized to send from | not allowed to send from
+            not allowed to send mail from | cannot send from | can't send from | may not send from
+            not permitted to send from | sender address rejected: not | sender is not allowed
+            sender not allowed | sender not authorized | sender not permitted | sender is not authorized
+            sender is not permitted | sender mismatch | sender address mismatch | does not match authenticated
+            doesn't match authenticated | does not match the authenticated | must match authenticated
+            must be same as | must be the same as | mail from must equal | must equal authorized
+            from address is not | from address not | from address does not | from address must | from header
+            from: header does not | not verified | not verify | unverified address | sender address must
+            sender domain must | sender verify | use of this address | not allowed to use this
+            not allowed to use the | envelope sender | relaying disallowed as | sender … not … authenticated
+            user not authorized | no permission to send | not have permission to send | has no permission
             mail from address | mail address invalid | sender is unvalidated | sender not local
-            sender address is not | local user only | identity not | not the owner
-            not owner of | address … not belong | does not belong | domain not allowed
-            your address | client does not have permissions | invalid sender | 发件人 | not your
-            another user | spoof | forged | fake sender | send-as
-            conform with authentication | permission to submit
-            sender address rejected: not logged in
+            sender address is not | local user only | identity not | not the owner | not owner of
+            address … not belong | does not belong | domain not allowed | your address
+            client does not have permissions | invalid sender | 发件人 | not your | another user | spoof
+            forged | fake sender | send-as | conform with authentication | permission to submit
+            not local sender | sender signature | unauthorized use of sender
+            incorrect authentication for specified | verified sender | sender identity | sending domain
+            not authorized to perform | unable to send as | cannot send as | can't send as | expéditeur
+            absender | remitente | remetente | mittente | отправител | from domain
             """
         ),
         unless=phrases(
             """
-            spf | dkim | dmarc | from header is missing | blank from | missing from
-            recipient address rejected | syntax | sender address rejected: domain | header from
-            multiple from | unauthenticated email | tls | isn't aligned | permissions to send to
-            message is not | sender verify failed | spoofed | invalid from header | malformed
-            could not be verified | must be specified
+            spf | dkim | dmarc | from header is missing | blank from | missing from | recipient address rejected
+            syntax | sender address rejected: domain | header from | multiple from | unauthenticated email | tls
+            isn't aligned | permissions to send to | message is not | sender verify failed | spoofed
+            invalid from header | malformed | could not be verified | must be specified | callout | anti-spoof
+            reputation of the | authentication level | policy: reject | unusual
             """
         ),
         example="553 5.7.1 <alice>: Sender address rejected: not owned by user alice",
@@ -65,10 +63,9 @@ RULES = (
         stages=frozenset({Stage.MAIL, Stage.RCPT}),
         words=phrases(
             """
-            sender address rejected: user unknown | sender address rejected: unverified
-            sender unknown | unknown sender | sender verify failed
-            sender address rejected: access denied | sender address rejected: sender
-            sender address rejected: you
+            sender address rejected: user unknown | sender address rejected: unverified | sender unknown
+            unknown sender | sender verify failed | sender address rejected: access denied
+            sender address rejected: sender | sender address rejected: you
             """
         ),
         example=("550 5.1.0 <alice@example.com>: Sender address rejected: User unknown in local recipient table"),
@@ -82,14 +79,13 @@ RULES = (
         stages=ARRIVING,
         words=phrases(
             """
-            relay access denied | relaying denied | relaying not | relay not permitted
-            relay not allowed | relay denied | relaying not permitted | unable to relay
-            cannot relay | not permitted to relay | not allowed to relay | relay access
-            unauthorized relay | relay is not | relaying is not | relaying prohibited
-            relay prohibited | for relay | not relay | denies relay | no relay | not a relay
-            authentication is required for relay | to relay | relay operation rejected
-            open relay | relay check domain | rcpthosts | not in my list of allowed rcpthosts
-            not allowed rcpthosts
+            relaying denied | relaying not | relay not permitted | relay not allowed | relay denied
+            cannot relay | relay access | unauthorized relay | relay is not | relaying is not
+            relaying prohibited | relay prohibited | for relay | not relay | denies relay | no relay
+            not a relay | to relay | relay operation rejected | open relay | relay check domain | rcpthosts
+            cannot deliver mail for | delivery is not allowed to | relay disallowed | open-relay
+            relay is denied | relay was denied | relaying disabled | weiterleitung | non-accepted domain
+            not a local domain | non local recipient | non-local recipient | remote domain
             """
         ),
         unless=phrases("quota | limit | relays exceeded"),
@@ -114,28 +110,27 @@ RULES = (
         stages=ARRIVING | {Stage.AUTH},
         words=phrases(
             """
-            banned sending ip | blocked using | blacklist | blocklist | black list | block list
-            blocked by | spamhaus | spamcop | barracuda | sorbs | rbl | dnsbl | listed in
-            listed at | poor reputation | bad reputation | low reputation | reputation of
-            client host rejected | client host blocked | ip not in whitelist
-            ip address rejected | ip address blocked | ip … blocked | ip … denied
+            banned sending ip | blocked using | blacklist | blocklist | black list | block list | blocked by
+            spamhaus | spamcop | barracuda | sorbs | rbl | dnsbl | listed in | listed at | poor reputation
+            bad reputation | low reputation | reputation of | client host rejected | client host blocked
+            ip not in whitelist | ip address rejected | ip address blocked | ip … blocked | ip … denied
             ip is blocked | your ip | ip address … not | ip address has been | ip blocked
-            connections will not be accepted | connection refused by policy
-            connection rejected | no smtp service | bad dns ptr | ptr record | reverse dns
-            rdns | cannot find your hostname | cannot find your reverse | reverse lookup
-            hostname … not found | refused to talk | access denied | access not allowed
-            not accepted from | dynamic ip | dial-up | dialup | residential | from this range
-            invalid ip | black ip | ip is rejected | ip is hangup | remote ip check
-            not welcome | denied by policy | host … rejected | hl:ipb | hl:rep
-            dnsbl: | wm:bli
-            geoip | geo-block | by country | your country
+            connections will not be accepted | connection refused by policy | connection rejected
+            no smtp service | bad dns ptr | ptr record | reverse dns | rdns | cannot find your hostname
+            cannot find your reverse | reverse lookup | hostname … not found | refused to talk | access denied
+            access not allowed | not accepted from | dynamic ip | dial-up | dialup | residential
+            from this range | invalid ip | black ip | ip is rejected | ip is hangup | remote ip check
+            not welcome | denied by policy | host … rejected | hl:ipb | hl:rep | wm:bli | geoip | geo-block
+            by country | your country | poor sender reputation | block-listed | spam source | deny list
+            denylist | blocked for | unauthorized ip | ip not authorized | transient ip
             """
         ),
         unless=phrases(
             """
-            url | recipient | content | tls | unauthenticated | sender address rejected
-            sender address | relay | dkim | spf | dmarc | helo | attachment | body
-            message contains | sending as | link | phish
+            url | recipient | content | tls | unauthenticated | sender address | relay | dkim | spf | dmarc
+            helo | attachment | body | message contains | sending as | link | phish
+            our system has detected that this message | may be blacklisted | message … reputation | unusual rate
+            too many errors
             """
         ),
         example=(
@@ -145,24 +140,34 @@ RULES = (
         source="Yahoo; Microsoft 5.7.606; GMX; Postfix reject_rbl_client, reject_unknown_client_hostname",
     ),
     Rule(
+        id="sender.address-blocked.t-online",
+        smtp=RESTRICTED,
+        cause="ip_blocked",
+        providers=("t-online",),
+        stages=ARRIVING,
+        words=phrases("ip="),
+        example="554 IP=192.0.2.1 - A problem occurred. Contact tosa@rx.t-online.de to clarify.",
+        given={"stage": Stage.GREETING},
+        source="postmaster.t-online.de: 4.7 refused connections",
+    ),
+    Rule(
         id="sender.policy",
         smtp=RESTRICTED,
         cause="policy",
         stages=MESSAGE,
         words=phrases(
             """
-            that you are sending to (or from) has a policy | policy that prohibit
-            not authorized to send | not authorised to send | not allowed to send
-            not permitted to send | sending to this | prohibited by
-            administrator … prohibit | organization … restrict | restricted to | sender denied
-            denies the sender | sender rejected | sender address rejected: administrative
-            private list access | not allowed by policy | transport rules
+            that you are sending to (or from) has a policy | policy that prohibit | not authorized to send
+            not authorised to send | not allowed to send | not permitted to send | sending to this
+            prohibited by | administrator … prohibit | organization … restrict | restricted to | sender denied
+            denies the sender | sender rejected | sender address rejected: administrative | private list access
+            not allowed by policy | transport rules
             """
         ),
         unless=phrases(
             """
-            spam | content | attachment | recipient address rejected | recipient rejected
-            recipient's | restrict permissions | permissions to send to
+            spam | content | attachment | recipient address rejected | recipient rejected | recipient's
+            restrict permissions | permissions to send to
             """
         ),
         example=(
@@ -190,27 +195,22 @@ RULES = (
         stages=frozenset({Stage.AUTH, Stage.SELECT, Stage.FETCH, Stage.APPEND, Stage.IDLE}),
         words=phrases(
             """
-            permission denied | access denied | access is denied | access to mailbox
-            not permitted | no permission | insufficient permission | insufficient rights
-            insufficient access | insufficient privile | not authorized to access
-            not authorised to access | not allowed to access
-            not have access | doesn't have access | does not have access | no access | no right
-            acl | not have permission | you do not have | you don't have
-            not authorized for | proxy auth | access rights | 无权 | not accessible by
-            access restricted | cannot access | access forbidden | not allowed to | read-only
-            unable to act as | may not act as | authorize as
-            delegation | right to perform | does not belong to you | read only
-            can not access | forbidden | not accessible
-            assume role | assume identity
+            permission denied | access denied | access is denied | access to mailbox | not permitted
+            no permission | insufficient permission | insufficient rights | insufficient access
+            insufficient privile | not authorized to access | not authorised to access | not have access
+            doesn't have access | no access | no right | acl | not have permission | you do not have
+            you don't have | not authorized for | proxy auth | access rights | 无权 | access restricted
+            cannot access | not allowed to | read-only | unable to act as | may not act as | authorize as
+            delegation | right to perform | does not belong to you | read only | can not access | forbidden
+            not accessible | assume role | assume identity
             """
         ),
         unless=phrases(
             """
-            invalid credentials | authenticationfailed | excess | password | plaintext | ssl
-            tls | bare newlines | eacces | unsafe login | [errno 13 | errno = 13
-            not allowed in | in this state | lack of | authentication failed | oracle
-            connection refused | not permitted in | locked | back end | is not accessible
-            anonymous
+            invalid credentials | authenticationfailed | excess | password | plaintext | ssl | tls
+            bare newlines | eacces | unsafe login | [errno 13 | errno = 13 | not allowed in | in this state
+            lack of | authentication failed | oracle | connection refused | not permitted in | locked | back end
+            is not accessible | anonymous | empty message
             """
         ),
         example="NO [NOPERM] Access denied",

@@ -31,14 +31,12 @@ RULES = (
             """
             notoffered: starttls | starttls extension not supported | does not support starttls
             starttls not supported | doesn't support starttls | starttls is not supported
-            starttls is required but | starttls not available | starttls unavailable
-            no starttls | starttls was not offered | does not support the starttls
-            server did not … starttls | starttls not offered | not advertise starttls
-            doesn't offer starttls | does not offer starttls | starttls command not
-            starttls failed, server doesn't | does not support secure connections
-            must be … starttls … not support | starttls … not supported
-            starttls … not implemented | starttls … unrecognized | starttls … unknown command
-            tls not supported | tls is not supported
+            starttls is required but | starttls not available | starttls unavailable | no starttls
+            starttls was not offered | does not support the starttls | server did not … starttls
+            starttls not offered | not advertise starttls | doesn't offer starttls | does not offer starttls
+            starttls command not | starttls failed, server doesn't | does not support secure connections
+            must be … starttls … not support | starttls … not supported | starttls … not implemented
+            starttls … unrecognized | starttls … unknown command | tls not supported | tls is not supported
             """
         ),
         example="smtplib.SMTPNotSupportedError: STARTTLS extension not supported by server.",
@@ -68,28 +66,26 @@ RULES = (
             must issue a starttls | starttls first | starttls required | requires starttls
             starttls is required | requires a secure connection | require a secure connection
             secure connection required | secure connection is required | encryption required
-            encryption is required | encryption needed | requires encryption
-            requires an encrypted | encrypted connection required | requires tls | tls required
-            tls is required | requires ssl | ssl required | ssl is required | ssl/tls required
-            offers no privacy | must use tls | must use ssl | use tls
-            use ssl | enable ssl | enable tls | plaintext authentication disallowed
-            plaintext authentication not allowed | plaintext authentication disabled
-            plaintext authentication … disa | plain text authentication
-            cleartext authentication | cleartext login | clear text login | plaintext login
-            login is disabled | login disabled | logindisabled | logins disabled
-            logins are disabled | authentication not enabled before tls | without tls
-            without ssl | unencrypted | non-secure | insecure connection | not secure | tls/ssl
-            plain login / authentication are disabled | not permitted on non-encrypted
-            over an encrypted | over ssl | over tls | only over secure | need tls
-            login … first starttls | before starttls | secure channel
-            tls-connection is required | tls … required | ssl … required | logging in is disabled
+            encryption is required | encryption needed | requires encryption | requires an encrypted
+            encrypted connection required | requires tls | tls required | tls is required | requires ssl
+            ssl required | ssl is required | offers no privacy | use tls | use ssl | enable ssl | enable tls
+            plaintext authentication disallowed | plaintext authentication not allowed
+            plaintext authentication disabled | plaintext authentication … disa | plain text authentication
+            cleartext authentication | cleartext login | clear text login | plaintext login | login is disabled
+            login disabled | logindisabled | logins disabled | logins are disabled
+            authentication not enabled before tls | without tls | without ssl | unencrypted | non-secure
+            insecure connection | not secure | tls/ssl | plain login / authentication are disabled
+            not permitted on non-encrypted | over an encrypted | over ssl | over tls | only over secure
+            need tls | login … first starttls | before starttls | secure channel | tls-connection is required
+            tls … required | ssl … required | logging in is disabled | under a layer | run starttls | stls
+            clear-text port | cleartext port
             """
         ),
         unless=phrases(
             """
-            rcpt domain | recipient | account is disabled | user login is disabled
-            for your account | certificate | handshake | could not negotiate | account login
-            this account's | user | send starttls | bulk | less secure | pipeline | sign-in
+            rcpt domain | recipient | account is disabled | for your account | certificate | handshake
+            could not negotiate | account login | this account's | user | send starttls | bulk | less secure
+            pipeline | sign-in | maybe | contact the admin | contact your admin | administrator
             """
         ),
         stages=frozenset(
@@ -118,8 +114,8 @@ RULES = (
         cause="tls_required",
         words=phrases(
             """
-            requires an encrypted network connection
-            plaintext authentication disabled | plaintext authentication disallowed
+            requires an encrypted network connection | plaintext authentication disabled
+            plaintext authentication disallowed
             """
         ),
         stages=AUTH,
@@ -133,17 +129,16 @@ RULES = (
         cause="auth_not_offered",
         words=phrases(
             """
-            notoffered: auth | auth extension not supported | auth not supported
-            auth command not | does not support authentication | doesn't support authentication
-            authentication not implemented | authentication is not supported
-            authentication not supported | auth not available | auth not advertised
-            no form of authori | not advertise auth | auth command used when not advertised
-            server doesn't support auth | server does not support auth
-            does not support smtp auth | authentication not enabled | smtp auth not enabled
-            authentication disabled on this | auth is not | auth disabled | not support the auth
-            no authentication method | no auth mech | authentication methods … none
-            auth command is not | auth not enabled | authentication is not enabled on this
-            no supported authentication | doesn't support smtp auth
+            notoffered: auth | auth extension not supported | auth not supported | auth command not
+            does not support authentication | doesn't support authentication | authentication not implemented
+            authentication is not supported | authentication not supported | auth not available
+            auth not advertised | no form of authori | not advertise auth
+            auth command used when not advertised | server doesn't support auth | server does not support auth
+            does not support smtp auth | authentication not enabled | authentication disabled on this
+            auth is not | auth disabled | not support the auth | no authentication method | no auth mech
+            authentication methods … none | auth command is not | auth not enabled
+            authentication is not enabled on this | no supported authentication | doesn't support smtp auth
+            authenticate is not enabled | auth not allowed | only allowed on submission
             """
         ),
         unless=phrases("tenant | for the mailbox | basic auth"),
@@ -157,24 +152,21 @@ RULES = (
         cause="auth_mechanism",
         words=phrases(
             """
-            unrecognized authentication type | unrecognised authentication type
-            unsupported authentication | authentication type not supported
-            unknown authentication | unrecognized authentication | mechanism not supported
-            unsupported mechanism | mechanism is not supported | unknown mechanism
-            invalid mechanism | invalid authentication mechanism | mechanism not available
-            no mechanism available | no worthy mechs | no suitable authentication
-            no compatible authentication | no common auth | no matching auth
-            not a supported auth | mechanism … not supported | mechanism … not allowed
-            mechanism … unsupported | auth mode unsupported | scram not possible
-            mechanism too weak | authentication mechanism | no supported sasl | sasl mechanism
-            auth mechanism | authentication method | auth=plain | unknown auth | ntlm
-            authenticate plain not | plain not supported | login not supported | cram-md5 not supported
+            unrecognised authentication type | unsupported authentication | authentication type not supported
+            unrecognized authentication | mechanism not supported | unsupported mechanism
+            mechanism is not supported | unknown mechanism | invalid mechanism | mechanism not available
+            no mechanism available | no worthy mechs | no suitable authentication | no compatible authentication
+            no common auth | no matching auth | not a supported auth | mechanism … not supported
+            mechanism … not allowed | mechanism … unsupported | auth mode unsupported | scram not possible
+            mechanism too weak | authentication mechanism | no supported sasl | sasl mechanism | auth mechanism
+            authentication method | auth=plain | unknown auth | ntlm | authenticate plain not
+            plain not supported | login not supported | cram-md5 not supported
             """
         ),
         unless=phrases(
             """
-            invalid credentials | authenticationfailed | password | capability
-            authentication failed: | incorrect | basic authentication | too many | log in via
+            invalid credentials | authenticationfailed | password | capability | authentication failed:
+            incorrect | basic authentication | too many | log in via
             """
         ),
         example="504 5.7.4 Unrecognized authentication type [BJXPR01CA015.CHNPR01.prod.partner.outlook.cn]",
@@ -196,9 +188,8 @@ RULES = (
         cause="wrong_port",
         words=phrases(
             """
-            unexpected greeting | imap4.error: none
-            not an imap | not an smtp | not imap4 | greeting is not | invalid smtp greeting
-            no greeting from … pop
+            unexpected greeting | imap4.error: none | not an imap | not an smtp | not imap4 | greeting is not
+            invalid smtp greeting | no greeting from … pop
             """
         ),
         stages=EARLY | AUTH,
@@ -285,9 +276,11 @@ RULES = (
         cause="helo_refused",
         words=phrases(
             """
-            helo … invalid | ehlo … invalid | invalid helo | invalid ehlo
-            helo command rejected | helo/ehlo argument | bad helo | helo … rejected
-            helohost error | helo … syntactically invalid | helo … does not | helo/ehlo name
+            helo … invalid | ehlo … invalid | invalid helo | invalid ehlo | helo command rejected
+            helo/ehlo argument | bad helo | helo … rejected | helohost error | helo … syntactically invalid
+            helo … does not | ehlo domain | helo domain | ehlo requires | helo requires
+            fully-qualified hostname | helo name | ehlo name | helo … mismatch | helo … refused | ehlo … refused
+            helo … not
             """
         ),
         example="501 5.5.4 HELO/EHLO argument is invalid. https://support.google.com/mail/?p=helo",
@@ -300,8 +293,7 @@ RULES = (
         cause="submission_port",
         words=phrases(
             """
-            use port 587 | use port 465 | port 25 is blocked | port 25 blocked | submission port
-            port 25 … not
+            use port 587 | use port 465 | port 25 is blocked | port 25 blocked | submission port | port 25 … not
             """
         ),
         example="550 5.7.1 Please use port 587 to submit mail",
@@ -327,11 +319,11 @@ RULES = (
         stages=MESSAGE | AUTH | {Stage.EHLO, Stage.GREETING},
         words=phrases(
             """
-            bad sequence of commands | sender not yet given | sender not specified
-            no identity changes | nested mail | need mail command | need rcpt | send helo first
-            helo/ehlo first | hello first | mail first | already authenticated
-            already specified | sequence error | unexpected command | bad sequence
-            out of sequence | valid rcpt
+            sender not yet given | sender not specified | no identity changes | nested mail | need rcpt
+            hello first | mail first | already authenticated | already specified | sequence error
+            unexpected command | bad sequence | out of sequence | valid rcpt | need mail | must have sender
+            no sender | transaction in progress | say helo | say ehlo | helo first | ehlo first
+            helo or ehlo required | already identified | polite people
             """
         ),
         example="503 SENDER NOT YET GIVEN",
@@ -346,13 +338,13 @@ RULES = (
         stages=MESSAGE,
         words=phrases(
             """
-            too many unrecognized | too many bad commands | too many syntax
-            too many invalid commands | too many errors | too many protocol errors
-            too many nonmail commands | junk commands
+            too many unrecognized | too many bad commands | too many syntax | too many invalid commands
+            too many errors | too many protocol errors | too many nonmail commands | junk commands
             """
         ),
         example='502, "5.5.1", Too many unrecognized commands, goodbye.',
         given={"stage": Stage.SEND},
+        unless_replies=(4,),
         source="Google SMTP errors; Exim; Postfix smtpd_hard_error_limit",
     ),
     Rule(

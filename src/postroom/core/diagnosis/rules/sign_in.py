@@ -22,6 +22,7 @@ STRONGER = (
     "TEMPFAIL",
     "AUTHORIZATIONFAILED",
     "NOPERM",
+    "REFERRAL",
 )
 """Response codes that say more than words about a failed log-in, which clients add to any refusal."""
 
@@ -34,15 +35,13 @@ RULES = (
         stages=AUTH | {Stage.SELECT},
         words=phrases(
             """
-            application-specific password | application specific password
-            app-specific password | app specific password | app password | application password
-            invalidsecondfactor | authorized code | authorization code | authorisation code
-            auth code | 授权码 | 授权密码 | 授權碼 | device password | external password
-            special password | apppassword | two-factor | two factor | 2-step | two-step | 2fa
-            multi-factor | multifactor | mfa␣ | second factor | second-factor
-            one-time password | otp | client password | dedicated password | 独立密码 | 客户端专用密码
-            专用密码 | пароль приложения | пароль для внешн | separate password | приложени
-            third-party password | generated password | parol prilozheniya
+            application-specific password | application specific password | app-specific password
+            app specific password | app password | application password | invalidsecondfactor | authorized code
+            authorization code | authorisation code | auth code | 授权码 | 授权密码 | 授權碼 | device password
+            external password | special password | apppassword | two-factor | two factor | 2-step | two-step
+            2fa | multi-factor | multifactor | mfa␣ | second factor | second-factor | one-time password | otp
+            client password | dedicated password | 独立密码 | 专用密码 | пароль для внешн | separate password
+            приложени | third-party password | generated password | parol prilozheniya
             """
         ),
         unless=phrases("not allowed for"),
@@ -69,8 +68,7 @@ RULES = (
         stages=AUTH,
         words=phrases(
             """
-            cannot decode response | cannot decode | invalid base64 | malformed auth | base64
-            bad protocol / cancel | authentication aborted | malformed authentication
+            cannot decode | malformed auth | base64 | bad protocol / cancel | authentication aborted
             """
         ),
         unless=phrases("authentication not implemented"),
@@ -93,23 +91,18 @@ RULES = (
         stages=MESSAGE | {Stage.EHLO, Stage.GREETING},
         words=phrases(
             """
-            authentication required | authentication is required | auth required
-            authenticate first | must authenticate | must be authenticated
-            requires authentication | require authentication | need to authenticate
-            please authenticate | not authenticated | client was not authenticated
-            anonymous mail | need authentication | needs authentication | log in first
-            login first | login required | must log in | must login | must first login | 必须通过验证
-            send auth | smtp authentication | smtp auth | check mail first | pop before smtp
-            authentification requise | authentifizierung erforderlich | need auth
-            unauthenticated senders | unauthenticated users | not logged in | use smtp auth
-            sender must log
-            auth command first
+            authentication required | authentication is required | auth required | authenticate first
+            must authenticate | must be authenticated | requires authentication | require authentication
+            need to authenticate | please authenticate | not authenticated | anonymous mail
+            needs authentication | log in first | login first | login required | must log in | must login
+            must first login | 必须通过验证 | send auth | smtp auth | check mail first | pop before smtp
+            authentification requise | authentifizierung erforderlich | need auth | unauthenticated senders
+            unauthenticated users | not logged in | sender must log | auth command first
             """
         ),
         unless=phrases(
             """
-            dkim | spf | dmarc | tls | not authenticated mail | relay | disabled
-            smtp authentication failed
+            dkim | spf | dmarc | tls | not authenticated mail | relay | disabled | smtp authentication failed
             sender address rejected
             """
         ),
@@ -125,43 +118,38 @@ RULES = (
         stages=AUTH,
         words=phrases(
             """
-            invalid credentials | invalid credential | incorrect credentials | wrong credentials
-            bad credentials | credentials were incorrect | credentials are incorrect
-            credentials are invalid | credentials invalid | credentials rejected
-            badcredentials | invalidcredentials | username and password not accepted
-            password not accepted | not accepted | username or password | user name or password
-            user or password | username and password | username/password | user/password
-            login or password | login and password | login/password | email or password
-            account or password | id or password | password incorrect | incorrect password
-            password is incorrect | wrong password | password wrong | bad password
-            invalid password | password invalid | password error | password mismatch
-            passwords don't match | password verification | password check | incorrect username
-            incorrect user | incorrect login | incorrect authentication | invalid user
-            invalid login | invalid username | bad user | bad username | bad login
-            unknown user | no such user | user not found | user unknown | user does not exist
-            user doesn't exist | account not found | account does not exist
-            authentication failed | authentication failure | authentication fail
-            authenticationfailed | authentication unsuccessful | authentication unsuccessfull
-            authentication rejected | authentication error | authentication credentials
-            authentication denied | authentication not successful | authentication refused
-            auth failed | auth fail | auth failure | auth error | auth unsuccessful
-            authenticate failed | authenticate fail | authorization failed
-            authorization failure | authorization error | authorisation failed
-            failed to authenticate | could not authenticate | couldn't authenticate
-            cannot authenticate | can't authenticate | unable to authenticate
-            not authenticated | login failed | login failure | login fail | login error
-            login denied | login incorrect | login invalid | login rejected | login refused
-            logon failure | logon failed | log in failed | log-in failed | failed to login
-            failed to log in | could not log in | could not login | couldn't log in
-            cannot login | can't login | unable to log in | unable to login | sign-in failed
-            sign in failed | permission denied for user | unauthorized | rejected credentials
-            username required | not authorized | authorized user | authenticationexception
-            authenticationfailedexception | loginbadcredentials | badauth | eauth
-            authentification invalide | d'authentification
-            err.login.passerr | err.login.usererr
+            invalid credential | incorrect credentials | wrong credentials | bad credentials
+            credentials were incorrect | credentials are incorrect | credentials are invalid
+            credentials invalid | credentials rejected | badcredentials | invalidcredentials | not accepted
+            username or password | user name or password | user or password | username and password
+            username/password | user/password | login or password | login and password | login/password
+            email or password | account or password | id or password | password incorrect | incorrect password
+            password is incorrect | wrong password | password wrong | bad password | invalid password
+            password invalid | password error | password mismatch | passwords don't match
+            password verification | password check | incorrect user | incorrect login | incorrect authentication
+            invalid user | invalid login | bad user | bad login | unknown user | no such user | user not found
+            user unknown | user does not exist | user doesn't exist | account not found | account does not exist
+            authentication fail | authenticationfailed | authentication unsuccessful | authentication rejected
+            authentication error | authentication credentials | authentication denied
+            authentication not successful | authentication refused | auth fail | auth error | auth unsuccessful
+            authenticate fail | authorization failed | authorization failure | authorization error
+            authorisation failed | failed to authenticate | could not authenticate | couldn't authenticate
+            cannot authenticate | can't authenticate | unable to authenticate | not authenticated | login fail
+            login error | login denied | login incorrect | login invalid | login rejected | login refused
+            logon failure | logon failed | log in failed | log-in failed | failed to login | failed to log in
+            could not log in | could not login | couldn't log in | cannot login | can't login | unable to log in
+            unable to login | sign-in failed | sign in failed | permission denied for user | unauthorized
+            rejected credentials | username required | not authorized | authorized user
+            authenticationexception | loginbadcredentials | badauth | eauth | authentification invalide
+            d'authentification | err.login.passerr | err.login.usererr
             """
         ),
-        unless=phrases("try again later | temporar | malformed | reason unavailable … temporary | aborted"),
+        unless=phrases(
+            """
+            try again later | temporar | malformed | reason unavailable … temporary | aborted
+            not authorized to perform
+            """
+        ),
         unless_codes=STRONGER,
         unless_replies=(4,),
         example=(
@@ -194,23 +182,20 @@ RULES = (
         stages=AUTH,
         words=phrases(
             """
-            authentification | identifiants | mot de passe | anmeldung | authentifizierung
-            passwort | kennwort | benutzername | autenticación | contraseña | autenticação
-            senha | autenticazione | password errata | wachtwoord | пароль | логин
-            аутентификац | authentication | 认证失败 | 密码错误 | 帐号或密码 | 账号或密码
-            用户名或密码 | 登录失败 | 身份验证
-            認証 | 인증 | username | password | credential
+            authentification | identifiants | mot de passe | anmeldung | authentifizierung | passwort | kennwort
+            benutzername | autenticación | contraseña | autenticação | senha | autenticazione | wachtwoord
+            пароль | логин | аутентификац | authentication | 认证失败 | 密码错误 | 帐号或密码 | 账号或密码
+            用户名或密码 | 登录失败 | 身份验证 | 認証 | 인증 | username | password | credential
             """
         ),
         unless=phrases(
             """
-            try again later | temporar | econn | timed out | timeout | refused | reset by
-            closed
-            aborted | command tag
-            malformed
-            disconnected | inactivity | cancelled | canceled
+            try again later | temporar | econn | timed out | timeout | refused | reset by | closed | aborted
+            command tag | malformed | disconnected | inactivity | cancelled | canceled | protocol error
+            command is missing | not authorized to perform
             """
         ),
+        unless_statuses=("BAD",),
         unless_codes=STRONGER,
         unless_replies=(4,),
         example="535 5.7.1 Das Passwort stimmt nicht",

@@ -138,9 +138,8 @@ RULES = (
         given=ON_TLS,
         words=phrases(
             """
-            certificate has expired | certificate expired | certificate_expired
-            cert_has_expired | certificate is expired | certificateexpired | expired certificate
-            certificate has been expired | certificate has expired or is not yet valid
+            certificate has expired | certificate expired | certificate_expired | cert_has_expired
+            certificate is expired | certificateexpired | expired certificate | certificate has been expired
             certexpired | certificate: expired | certificate … has expired | notafter:
             """
         ),
@@ -158,8 +157,8 @@ RULES = (
         given=ON_TLS,
         words=phrases(
             """
-            certificate is not yet valid | cert_not_yet_valid | certificatenotyetvalid
-            notvalidyet | notbefore:
+            certificate is not yet valid | cert_not_yet_valid | certificatenotyetvalid | notvalidyet
+            notbefore:
             """
         ),
         example=(
@@ -175,17 +174,15 @@ RULES = (
         given=ON_TLS,
         words=phrases(
             """
-            hostname mismatch | host name mismatch | name mismatch | hostname/ip doesn't match
-            hostname/ip does not match | does not match certificate | doesn't match certificate
-            err_tls_cert_altname_invalid | altnames | certificate is valid for
-            certificate is not valid for | not valid for any names | notvalidforname
-            no subject alternative | no alternative certificate subject name
-            does not match target host | host name did not match | hostname did not match
-            hostname doesn't match | hostname does not match | ip address mismatch
+            hostname mismatch | name mismatch | hostname/ip doesn't match | hostname/ip does not match
+            does not match certificate | doesn't match certificate | err_tls_cert_altname_invalid | altnames
+            certificate is valid for | certificate is not valid for | not valid for any names | notvalidforname
+            no subject alternative | does not match target host | host name did not match
+            hostname did not match | hostname doesn't match | hostname does not match | ip address mismatch
             certificate subject name | no name matching | remotecertificatenamemismatch
             certificate … does not match | certificate … doesn't match | common name … match
-            peer certificate cn | can't match hostname | bad certificate domain
-            ssl_error_bad_cert_domain | sni … certificate
+            peer certificate cn | can't match hostname | bad certificate domain | ssl_error_bad_cert_domain
+            sni … certificate
             """
         ),
         example="Hostname/IP does not match certificate's altnames: IP: 172.22.0.1",
@@ -199,8 +196,7 @@ RULES = (
         given=ON_TLS,
         words=phrases(
             """
-            self signed certificate | self-signed certificate | self_signed_cert | selfsigned
-            self signed cert | self-signed cert | zertifikat … selbst signiert
+            self_signed_cert | selfsigned | self signed cert | self-signed cert | zertifikat … selbst signiert
             """
         ),
         unless=phrases("may be self-signed"),
@@ -217,14 +213,13 @@ RULES = (
             """
             unable to get local issuer | unable to get issuer | unable_to_get_issuer_cert
             unable to verify the first certificate | unable_to_verify_leaf_signature | pkix path
-            certification path | unknown authority | unknown ca | unknown_ca | unknownissuer
-            known issuer | untrusted root | untrusted_root | certificate is not trusted
-            certificate not trusted | certificate is untrusted | untrusted certificate
-            not trusted by | not_trusted | unknown issuer | trust anchor
-            remotecertificatechainerrors | partialchain | certificate chain
-            remote certificate is invalid | remote certificate was rejected
-            sec_error_unknown_issuer | certificate authority | invalid ca certificate
-            no trusted certificate | trustanchors parameter must be non-empty
+            certification path | unknown authority | unknown ca | unknown_ca | unknownissuer | known issuer
+            untrusted root | untrusted_root | certificate is not trusted | certificate not trusted
+            certificate is untrusted | untrusted certificate | not trusted by | not_trusted | unknown issuer
+            trust anchor | remotecertificatechainerrors | partialchain | certificate chain
+            remote certificate is invalid | remote certificate was rejected | sec_error_unknown_issuer
+            certificate authority | invalid ca certificate | no trusted certificate
+            trustanchors parameter must be non-empty
             """
         ),
         example=(
@@ -243,14 +238,12 @@ RULES = (
         words=phrases(
             """
             wrong version number | wrong_version_number | plaintext connection?
-            first record does not look like a tls handshake | unknown protocol
-            unknown_protocol | plain-text | not_ssl_record | not an ssl/tls record
-            tls_get_more_records:packet length | packet length too long
+            first record does not look like a tls handshake | unknown protocol | unknown_protocol | plain-text
+            not_ssl_record | not an ssl/tls record | tls_get_more_records:packet length | packet length too long
             packet_length_too_long | record overflow | record_overflow | unexpected tls packet
             unexpected_tls_packet | invalidcontenttype | corrupt message | invalidmessage
-            received a corrupted frame | frame size … corrupted frame
-            cannot determine the frame size | unsupported record version | record layer version
-            ssl routines … http request
+            received a corrupted frame | frame size … corrupted frame | cannot determine the frame size
+            unsupported record version | record layer version | ssl routines … http request
             """
         ),
         unless=phrases("plain-text auth | plain-text password"),
@@ -268,16 +261,13 @@ RULES = (
         words=phrases(
             """
             unsupported protocol | unsupported_protocol | protocol version | protocol_version
-            no protocols available | no_protocols_available | no shared cipher
-            no_shared_cipher | no cipher | no_ciphers | cipher … mismatch | cipher suite
-            common cipher | handshake failure | handshake_failure | dh key too small
-            dh_key_too_small | ee key too small | ca md too weak | unsafe legacy | unsafe_legacy
-            tls 1.0 | tls 1.1 | tls1.0 | tlsv1.0 | tls version | tlsversion
-            legacy_renegotiation | do not possess a common algorithm
-            client and server cannot communicate | no appropriate protocol | version too low
-            tlsv1 alert | tlsv1_alert | sslv3 alert | sslv3_alert | internal_error_alert
-            inappropriate fallback | client certificate
-            4.7.66 | 5.7.66 | 5.7.67
+            no protocols available | no_protocols_available | no shared cipher | no_shared_cipher | no cipher
+            no_ciphers | cipher … mismatch | cipher suite | common cipher | handshake failure
+            handshake_failure | dh key too small | dh_key_too_small | ee key too small | ca md too weak
+            unsafe legacy | unsafe_legacy | tls 1.0 | tls 1.1 | tls1.0 | tlsv1.0 | tls version | tlsversion
+            legacy_renegotiation | do not possess a common algorithm | client and server cannot communicate
+            no appropriate protocol | version too low | tlsv1 alert | tlsv1_alert | sslv3 alert | sslv3_alert
+            internal_error_alert | inappropriate fallback | client certificate | 4.7.66 | 5.7.66 | 5.7.67
             """
         ),
         unless=phrases("certificate unknown | hello (1) | logindisabled"),
@@ -295,16 +285,8 @@ RULES = (
         given=ON_TLS,
         words=phrases(
             """
-            certificate verify failed | certificate_verify_failed
-            certificate verification fail | certificate verification error | cert verify failed
-            peer certificate | invalid certificate | invalid peer certificate
-            certificateexception | certpathvalidator | certificate is invalid
-            certificate unknown | certificate_unknown | bad certificate | bad_certificate
-            certificate error | x509: | ssl certificate problem | server certificate
-            certificate has been revoked | certificate revoked | certificate check failed
-            certificate validation | certificate was not | certificat | certificado | zertifikat
-            证书 | сертификат | problem with … certificate | verify error
-            certificatenotverified | remote certificate
+            cert verify failed | certpathvalidator | x509: | certificat | certificado | zertifikat | 证书
+            сертификат | problem with … certificate | verify error
             """
         ),
         unless=phrases("using certificate credentials | sender address | client has been revoked"),
@@ -320,25 +302,21 @@ RULES = (
         words=phrases(
             """
             tls not available due to local problem | tls handshake | ssl handshake | sslhandshake
-            handshake fail | handshake error
-            handshake_ | handshakeexception | tls negotiation | ssl negotiation | tls connect
-            ssl connect | ssl_connect | could not convert socket to tls
-            can't convert socket to tls | unable to start tls | failed to start tls
-            starttls failed | starttls handshake | cannot upgrade connection
-            failed to upgrade to tls | enable crypto | enabling crypto | ssl exception
-            sslexception | ssl.sslerror | sslerror | ssl error | tls error | ssl:␣
-            ssl routines | gnutls | schannel | tls alert | fatal alert | ssl_error | errtls
-            err_ssl | etls | unsupported or unrecognized ssl | tls packet
-            tls connection was non-properly terminated
-            before secure tls connection was established | tls-negotiation | starttls error
-            tls failed | ssl failed | tls setup | ssl setup | failed tls
+            handshake fail | handshake error | handshake_ | handshakeexception | tls negotiation
+            ssl negotiation | tls connect | ssl connect | ssl_connect | could not convert socket to tls
+            can't convert socket to tls | unable to start tls | failed to start tls | starttls failed
+            starttls handshake | cannot upgrade connection | failed to upgrade to tls | enable crypto
+            enabling crypto | ssl exception | sslexception | sslerror | ssl error | tls error | ssl:␣
+            ssl routines | gnutls | schannel | tls alert | fatal alert | ssl_error | errtls | err_ssl | etls
+            unsupported or unrecognized ssl | tls packet | tls-negotiation | starttls error | tls failed
+            ssl failed | tls setup | ssl setup | failed tls | initializing tls | initialising tls | starting tls
+            negotiate tls | negotiating tls | ssl-verbindung | tls-handshake | ssl-handshake
             """
         ),
         unless=phrases(
             """
             hello (1) | closing connection 0 | must issue | timed out | timeout | econnrefused
-            connection refused | not supported by
-            bad_record_mac | bad record mac
+            connection refused | not supported by | bad_record_mac | bad record mac
             """
         ),
         example=("ruleset=tls_server, arg1=SOFTWARE, relay=smtp.example.org, reject=403 4.7.0 TLS handshake failed."),
@@ -352,8 +330,8 @@ RULES = (
         given=ON_TLS,
         words=phrases(
             """
-            no sni provided | missing sni | invalid2.invalid | unrecognized name
-            unrecognized_name | handshake alert: unrecognized
+            no sni provided | missing sni | invalid2.invalid | unrecognized name | unrecognized_name
+            handshake alert: unrecognized
             """
         ),
         example="depth=0 OU = No SNI provided; please fix your client., CN = invalid2.invalid",
