@@ -42,7 +42,7 @@ def test_those_of_one_mailbox_sort_by_time(at, first, second, millis):
 @given(st.sampled_from(Kind), AT, BYTES, BYTES)
 def test_other_randomness_gives_another_identifier(kind, at, first, second):
     same = identifier(kind, at, first, MAILBOX) == identifier(kind, at, second, MAILBOX)
-    used = slice(0, 8) if kind is Kind.MAILBOX else slice(None)
+    used = slice(-8, None) if kind is Kind.MAILBOX else slice(None)
     assert same == (first[used] == second[used])
 
 

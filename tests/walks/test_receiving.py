@@ -110,6 +110,13 @@ async def test_messages_that_answer_each_other_are_one_conversation(standing, se
     assert names(shown["messages"]["items"]) == ["answer", "question", "thanks"]
 
 
+async def test_messages_of_the_same_second_stay_in_the_order_of_their_folder(standing, settings, dovecot, user):
+    dovecot.fill(user.name, [letter(f"same-{number:02}", references=["root"]) for number in range(40)])
+    mailbox = await standing.connect(settings)
+    found = await arrived(standing, mailbox, 40)
+    assert [one["message_id"] for one in found] == [f"same-{number:02}@customer.test" for number in range(40)]
+
+
 async def test_an_answer_that_arrives_before_its_question_is_in_its_conversation(standing, settings, dovecot, user):
     mailbox = await standing.connect(settings)
     await dovecot.deliver(user.name, letter("early", in_reply_to="late", references=["first", "late"]))

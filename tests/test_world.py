@@ -1,0 +1,21 @@
+"""The real world: what of it can be promised."""
+
+from itertools import pairwise
+
+from postroom.core.identity import Kind
+from postroom.world import RealWorld
+
+
+def test_identifiers_sort_in_the_order_in_which_they_were_drawn():
+    world = RealWorld()
+    mailbox = world.identifier(Kind.MAILBOX)
+    for kind in (Kind.MESSAGE, Kind.CONVERSATION):
+        drawn = [world.identifier(kind, mailbox) for _ in range(5000)]
+        assert all(one < following for one, following in pairwise(drawn))
+
+
+def test_mailboxes_do_not_sort_by_time():
+    world = RealWorld()
+    drawn = [world.identifier(Kind.MAILBOX) for _ in range(100)]
+    assert len(set(drawn)) == 100
+    assert drawn != sorted(drawn)
