@@ -23,12 +23,14 @@ from postroom.core.ports.world import World
 from postroom.flows.accept import Accept
 from postroom.flows.announce import Announce
 from postroom.flows.connect import Connect
+from postroom.flows.doctor import Doctor
 from postroom.flows.engine import Engine
 from postroom.flows.outbox import Outbox
 from postroom.flows.own import Own
-from postroom.flows.probe import Prober
+from postroom.flows.probe import SECONDS, Prober
 from postroom.flows.recover import Recover
 from postroom.flows.rescue import Rescue
+from postroom.flows.round_trip import Traveller
 from postroom.flows.sent import Sent
 from postroom.flows.sync import Sync
 from postroom.flows.watch import Watch
@@ -39,7 +41,7 @@ from postroom.web.services import Services
 from postroom.wire.discovery import Discovery
 from postroom.wire.imap import Imap
 from postroom.wire.resolve import Guard
-from postroom.wire.smtp import Smtp
+from postroom.wire.smtp import Smtp, Timeouts
 from postroom.wire.webhook import Webhooks
 from postroom.world import RealWorld
 
@@ -90,7 +92,7 @@ def _house(settings: Settings, world: World, store: Store) -> House:
         world=world,
         store=store,
         discovery=Discovery(guard),
-        connect=Connect(store, Prober(imap, smtp), recover, world),
+        connect=Connect(store, Prober(*_probing(guard, world)), recover, world),
         accept=Accept(store, world),
         announce=announce,
         engine=Engine(store, own, outbox, sent, rescue, announce),
@@ -211,15 +213,25 @@ def _listen(host: str, port: int) -> socket.socket:
 
 
 @dataclass(frozen=True, slots=True)
-class Doctor:
+class CheckServices:
     """What a check needs: no store, no engine."""
 
     discovery: Discovery
-    prober: Prober
+    doctor: Doctor
+    traveller: Traveller
 
 
-def build_doctor(settings: Settings) -> Doctor:
+def build_check(settings: Settings) -> CheckServices:
     """Connects what a check needs."""
     guard = Guard(allow_private=settings.allow_private_hosts)
     world = RealWorld()
-    return Doctor(Discovery(guard), Prober(Imap(guard, now=world.now), Smtp(guard, now=world.now)))
+    imap, smtp = _probing(guard, world)
+    return CheckServices(Discovery(guard), Doctor(Prober(imap, smtp)), Traveller(imap, smtp, world))
+
+
+def _probing(guard: Guard, world: World) -> tuple[Imap, Smtp]:
+    """Protocols for people who wait: a probe's time bounds each of its steps as well."""
+    return (
+        Imap(guard, now=world.now, timeout=SECONDS),
+        Smtp(guard, now=world.now, timeouts=Timeouts(step=SECONDS)),
+    )

@@ -3,20 +3,39 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any, NoReturn
 
 import typer
 from rich.markup import escape
 
-from postroom import settings
-from postroom.cli.output import fail, print_json, say
-from postroom.cli.steps import asked_password, endpoint, report_as_dict, show_report, show_step
+from postroom import logs, settings
+from postroom.cli.output import fail, paragraph, plain, print_json, say, told
+from postroom.cli.steps import (
+    asked_password,
+    endpoint,
+    read_file,
+    report_as_dict,
+    show_report,
+    show_step,
+    steps_as_dicts,
+)
 from postroom.core.candidates import Candidate
-from postroom.core.mailbox import Credential, Direction, Security
-from postroom.flows.probe import Connection, Report
-from postroom.serve import build_doctor
+from postroom.core.compose import BadDraft
+from postroom.core.compose.recipient import checked
+from postroom.core.mailbox import Credential, Direction, Endpoint, Security
+from postroom.core.message import Address
+from postroom.core.provider import by_key
+from postroom.flows.doctor import BEFORE_SIGN_IN, Patient, Tried, Visit, Way, ways
+from postroom.flows.probe import signs_in_as_another
+from postroom.flows.round_trip import RoundTrip
+from postroom.serve import CheckServices, build_check
+
+_SECURITY = {Security.TLS: "TLS", Security.STARTTLS: "STARTTLS", Security.NONE: "without TLS"}
 
 
 def check(
@@ -25,44 +44,235 @@ def check(
     imap_security: Security | None = typer.Option(None, help="tls, starttls or none."),
     smtp: str | None = typer.Option(None, help="SMTP server as host or host:port."),
     smtp_security: Security | None = typer.Option(None, help="tls, starttls or none."),
-    username: str | None = typer.Option(None, help="What to sign in with; the address unless given."),
-    password_file: Path | None = typer.Option(None, help="File with the password; without it you are asked."),
+    username: str | None = typer.Option(
+        None, help="What to sign in with; the address unless given. For a shared mailbox, the person's own."
+    ),
+    password_file: Path | None = typer.Option(
+        None, help="File with the password; without it POSTROOM_MAILBOX_PASSWORD, standard input, or you are asked."
+    ),
+    sign_in: bool = typer.Option(True, help="Sign in; without, every step before is tried, and no password is asked."),
     ca_certificate: Path | None = typer.Option(None, help="PEM file of the CA of your own server."),
+    folder: list[str] = typer.Option(["INBOX"], help="Folders that are to be read."),
+    send_test: bool = typer.Option(False, "--send-test", help="Send one message to itself and wait for it."),
+    wait: int = typer.Option(60, min=1, max=900, help="Seconds that --send-test waits for it."),
     json: bool = typer.Option(False, "--json", help="Print JSON."),
 ) -> None:
-    """Find out whether a mailbox can be connected, and if not, why. No database, no server, no mail is sent."""
-    if "@" not in address:
-        fail(f"{address!r} is not an address: it needs an @", 2)
-    password = asked_password(password_file)
-    sign_in = username or address
-    ca = ca_certificate.read_text() if ca_certificate else None
-
-    async def story() -> tuple[Candidate, Report]:
-        doctor = build_doctor(settings.load())
-        found: list[Candidate] = []
-        if imap is None or smtp is None:
-            found = await doctor.discovery.discover(address)
-            if not found:
-                fail(f"no mail server was found for {address}: name them with --imap and --smtp")
-        imap_end = endpoint(imap, imap_security, sign_in, Direction.IMAP) if imap else found[0].imap
-        smtp_end = endpoint(smtp, smtp_security, sign_in, Direction.SMTP) if smtp else found[0].smtp
-        if username:
-            imap_end, smtp_end = replace(imap_end, username=username), replace(smtp_end, username=username)
-        source = found[0].source if found else "options"
-        tried = Candidate(imap_end, smtp_end, found[0].provider if found else "generic", source)
-        if not json:
-            say(f"[bold]{escape(address)}[/]: settings from {source}")
-            say(f"  IMAP {imap_end.host}:{imap_end.port} ({imap_end.security})")
-            say(f"  SMTP {smtp_end.host}:{smtp_end.port} ({smtp_end.security})")
-        connection = Connection(address, "", imap_end, smtp_end, Credential(password=password), ca)
-        return tried, await doctor.prober.probe(connection, on_step=None if json else show_step)
-
-    tried, report = asyncio.run(story())
+    """Find out whether a mailbox can be connected, and if not, why. No database, no server; without --send-test no
+    mail is sent. Exit code 0: all that was tried works; 1: it does not; 2: wrong options."""
+    try:
+        known_as = checked(Address(address), "address").email
+    except BadDraft as bad:
+        fail(str(bad), 2)
+    if send_test and not sign_in:
+        fail("--send-test needs a sign-in", 2)
+    name = username or known_as
+    given = _Given(
+        known_as,
+        endpoint(imap, imap_security, name, Direction.IMAP) if imap else None,
+        endpoint(smtp, smtp_security, name, Direction.SMTP) if smtp else None,
+        username,
+    )
+    ca = read_file(ca_certificate, "--ca-certificate") if ca_certificate else None
+    password = asked_password(password_file) if sign_in else ""
+    if send_test and not password:
+        fail("--send-test needs a password, and none was given", 2)
+    chosen = settings.load()
+    quiet = {} if "POSTROOM_LOG_LEVEL" in os.environ else {"log_level": "error"}
+    logs.configure(chosen.model_copy(update=quiet))
+    patient = Patient(known_as, Credential(password=password), ca, tuple(folder), sign_in=bool(password))
+    checkup = _Checkup(build_check(chosen), given, patient, wait if send_test else None, live=not json)
+    asyncio.run(checkup.run())
     if json:
-        ends = {"imap": tried.imap, "smtp": tried.smtp}
-        print_json({"address": address, "settings": {"source": tried.source, **ends}, **report_as_dict(report)})
-    else:
+        print_json(checkup.as_dict())
+    sys.exit(0 if checkup.ok else 1)
+
+
+@dataclass(frozen=True, slots=True)
+class _Given:
+    """What the options say; None is to be found."""
+
+    address: str
+    imap: Endpoint | None
+    smtp: Endpoint | None
+    username: str | None
+
+
+class _Checkup:
+    """One check, told as it goes where `live`. `wait` is None where no test message is wanted."""
+
+    def __init__(
+        self, services: CheckServices, given: _Given, patient: Patient, wait: int | None, *, live: bool
+    ) -> None:
+        self._services = services
+        self._given = given
+        self._patient = patient
+        self._wait = wait
+        self._live = live
+        self._visit: Visit | None = None
+        self._trip: RoundTrip | None = None
+
+    @property
+    def ok(self) -> bool:
+        return self._visit is not None and self._visit.report.ok and (self._trip.ok if self._trip else True)
+
+    async def run(self) -> None:
+        """Finds, tries, and sends where it is wanted."""
+        found = await self._found()
+        imap, smtp = self._ways(found, Direction.IMAP), self._ways(found, Direction.SMTP)
+        if not imap or not smtp:
+            if self._live:
+                self._fail_nothing_found()
+            return
+        if self._live:
+            say(f"[bold]{escape(self._given.address)}[/]")
+            for direction, way in ((Direction.IMAP, imap[0]), (Direction.SMTP, smtp[0])):
+                paragraph(f"{_where(way.endpoint)}, {_source(way, found)}", first=f"  {direction.upper()} ")
+        on_step, on_next = (show_step, _show_next) if self._live else (None, None)
+        visit = self._visit = await self._services.doctor.visit(self._patient, imap, smtp, on_step, on_next)
+        if self._wait is not None and visit.report.ok:
+            received, sent = visit.chosen
+            self._trip = await self._services.traveller.round_trip(
+                self._patient.connection(received.way, sent.way),
+                wait=self._wait,
+                folder=self._patient.folders[0],
+                on_step=on_step,
+            )
+        if self._live:
+            self._conclude(visit)
+
+    async def _found(self) -> list[Candidate]:
+        if self._given.imap is not None and self._given.smtp is not None:
+            return []
+        try:
+            return await self._services.discovery.discover(self._given.address)
+        finally:
+            await self._services.discovery.close()
+
+    def _ways(self, found: Sequence[Candidate], direction: Direction) -> list[Way]:
+        named = self._given.imap if direction is Direction.IMAP else self._given.smtp
+        if named is not None:
+            return [Way(named, "options")]
+        name = self._given.username
+        return [
+            replace(way, endpoint=replace(way.endpoint, username=name)) if name else way
+            for way in ways(found, direction)
+        ]
+
+    def _fail_nothing_found(self) -> NoReturn:
+        fail(
+            f"no mail server was found for {self._given.address}: it is no provider in the built-in table, and its "
+            "domain has no autoconfig file, no SRV records (RFC 6186), no MX of a known provider, and no host named "
+            "imap., smtp. or mail. Look at the spelling, or name the servers with --imap and --smtp"
+        )
+
+    def _conclude(self, visit: Visit) -> None:
+        report = visit.report
         show_report(report)
-        if report.ok:
-            say("[green]Both directions work.[/]")
-    sys.exit(0 if report.ok else 1)
+        for direction, tried in zip(Direction, (visit.imap, visit.smtp), strict=True):
+            _show_others(direction, tried)
+        if not report.ok:
+            if self._wait is not None:
+                say("\nNo test message was sent: both directions must work first.")
+            return
+        if not self._patient.sign_in:
+            say("\n[green]Both servers answer as they should.[/] The sign-in was not tried: no password was given.")
+            return
+        say("\n[green]Both directions work.[/]")
+        if self._trip is not None:
+            _show_trip(self._trip)
+        elif (who := visit.chosen[1].way.endpoint.username) and signs_in_as_another(self._given.address, who):
+            paragraph(
+                f"{escape(who)} signs in for {escape(self._given.address)}: some servers, Exchange among them, check "
+                "the right to send as it only when a message is sent. --send-test proves it."
+            )
+
+    def as_dict(self) -> dict[str, Any]:
+        """The check as JSON; docs/check.md has its shape."""
+        if self._visit is None:
+            nothing = {"ok": False, "sign_in_tried": False, "settings": None, "imap": None, "smtp": None}
+            return {"address": self._given.address, **nothing, "tried": {"imap": [], "smtp": []}, "send_test": None}
+        received, sent = self._visit.chosen
+        report = report_as_dict(self._visit.report)
+        return {
+            "address": self._given.address,
+            **report,
+            "ok": self.ok,
+            "sign_in_tried": self._patient.sign_in,
+            "settings": {"imap": _way_as_dict(received.way), "smtp": _way_as_dict(sent.way)},
+            "tried": {
+                "imap": [_tried_as_dict(one) for one in self._visit.imap],
+                "smtp": [_tried_as_dict(one) for one in self._visit.smtp],
+            },
+            "send_test": _trip_as_dict(self._trip) if self._trip else None,
+        }
+
+
+def _where(end: Endpoint) -> str:
+    host = f"[{end.host}]" if ":" in end.host else end.host
+    return escape(f"{host}:{end.port}, {_SECURITY[end.security]}")
+
+
+def _source(way: Way, found: Sequence[Candidate]) -> str:
+    name = next((by_key(one.provider).name for one in found if way.endpoint.host in (one.imap.host, one.smtp.host)), "")
+    return {
+        "options": "as you gave it",
+        "provider": f"from the built-in table: {name}",
+        "autoconfig": "from the domain's autoconfig file",
+        "srv": "from the domain's SRV records",
+        "mx": f"from the domain's MX: {name}",
+        "guess": "guessed: nothing names it",
+    }.get(way.source, way.source)
+
+
+def _show_next(direction: Direction, way: Way) -> None:
+    paragraph(f"next way: {_where(way.endpoint)} ({way.source})", first=f"  {direction.upper()} ↳ ")
+
+
+def _show_others(direction: Direction, tried: Sequence[Tried]) -> None:
+    """Where another way than the first served, that one; where none did, why each other way did not."""
+    if len(tried) == 1:
+        return
+    last = tried[-1]
+    if last.probe.ok:
+        where = _where(last.way.endpoint)
+        say(f"\n{direction.word.capitalize()} works at [bold]{where}[/]: enter that in the mailbox's settings.")
+    elif last.probe.steps and last.probe.steps[-1].name in BEFORE_SIGN_IN:
+        for one in tried[1:]:
+            reason = one.probe.diagnosis.reason if one.probe.diagnosis else ""
+            paragraph(f"{_where(one.way.endpoint)}: {escape(reason)}", "  ", "Also tried: ")
+
+
+def _show_trip(trip: RoundTrip) -> None:
+    if trip.diagnosis is not None:
+        say("\n[bold red]The test message failed:[/]")
+        told(trip.diagnosis)
+    elif trip.finding is not None:
+        say("\n[bold red]The test message did not arrive as it should:[/]")
+        paragraph(escape(trip.finding), "  ")
+    else:
+        took = f"{trip.seconds:.0f} s" if trip.seconds and trip.seconds >= 1 else "less than a second"
+        say(f"[green]The test message was in {escape(trip.folder or '')} {took} after it was accepted.[/]")
+    if trip.folder is not None and not trip.removed:
+        paragraph(f"The test message was left in {escape(trip.folder)}: delete it there.")
+
+
+def _way_as_dict(way: Way) -> dict[str, Any]:
+    return {**plain(way.endpoint), "source": way.source}
+
+
+def _tried_as_dict(tried: Tried) -> dict[str, Any]:
+    code = tried.probe.diagnosis.name if tried.probe.diagnosis else None
+    return {**_way_as_dict(tried.way), "ok": tried.probe.ok, "code": code}
+
+
+def _trip_as_dict(trip: RoundTrip) -> dict[str, Any]:
+    return {
+        "ok": trip.ok,
+        "message_id": trip.message_id,
+        "steps": steps_as_dicts(trip.steps),
+        "folder": trip.folder,
+        "seconds": round(trip.seconds, 1) if trip.seconds is not None else None,
+        "removed": trip.removed,
+        "diagnosis": plain(trip.diagnosis),
+        "finding": trip.finding,
+    }

@@ -82,14 +82,33 @@ def say(text: str) -> None:
     console.print(text, soft_wrap=True)
 
 
+def paragraph(text: str, indent: str = "", first: str = "") -> None:
+    """Markup with `first` before its first line; on a terminal the others are indented as far, elsewhere it is one
+    line, as programs want it."""
+    if not console.is_terminal:
+        say(f"{indent}{first}{text}")
+        return
+    grid = Table.grid()
+    grid.add_column(no_wrap=True)
+    grid.add_column(overflow="fold")
+    grid.add_row(f"{indent}{first}", text)
+    console.print(grid)
+
+
+def visible(text: str) -> str:
+    """What a server said, as markup in one line. It may hold anything, also what terminals take for commands."""
+    lines = " / ".join(line.strip() for line in text.splitlines() if line.strip())
+    return escape("".join(one if one.isprintable() else "\ufffd" for one in lines))
+
+
 def told(diagnosis: Diagnosis, indent: str = "  ") -> None:
     """A diagnosis for a person: message, reason, steps, and what was seen, as it came."""
-    say(f"{indent}[bold]{escape(diagnosis.message)}[/]")
-    say(f"{indent}{escape(diagnosis.reason)}")
+    paragraph(f"[bold]{escape(diagnosis.message)}[/]", indent)
+    paragraph(visible(diagnosis.reason), indent)
     for number, step in enumerate(diagnosis.steps, 1):
-        say(f"{indent}{number}. {escape(step)}")
+        paragraph(visible(step), indent, f"{number}. ")
     if diagnosis.raw.strip():
-        say(f"{indent}[dim]Technical detail: {escape(' / '.join(diagnosis.raw.split(chr(10)))[:500])}[/]")
+        paragraph(f"[dim]Technical detail: {visible(diagnosis.raw[:500])}[/]", indent)
 
 
 def ago(at: datetime | None, now: datetime | None = None) -> str:
