@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
+from itertools import takewhile
 
 import structlog
 
 from postroom.core.cursor import Change, Cursor, Outcome, Selected, Sized, batches, compare
+from postroom.core.diagnosis import Failure
 from postroom.core.identity import Kind
 from postroom.core.message import Unreadable
 from postroom.core.parse import parse
@@ -20,6 +22,8 @@ log = structlog.get_logger()
 
 AHEAD = 2
 """Batches fetched while one is being parsed and recorded."""
+Batch = tuple[list[Sized], list[Fetched]]
+"""What was asked for, and what came of it."""
 
 
 class Sync:
@@ -59,23 +63,40 @@ class Sync:
         if not sizes:
             await self._store.record(lease, replace(cursor, synced_at=self._world.now()), [])
             return 0
-        fetched: asyncio.Queue[tuple[list[Sized], list[Fetched]] | None] = asyncio.Queue(AHEAD)
+        fetched: asyncio.Queue[Batch | None] = asyncio.Queue(AHEAD)
         async with asyncio.TaskGroup() as group:
-            group.create_task(self._fetch(session, sizes, fetched))
+            fetching = group.create_task(self._fetch(session, sizes, fetched))
             while (batch := await fetched.get()) is not None:
                 cursor = await self._record(lease, cursor, *batch)
+        if (broken := fetching.result()) is not None:
+            raise broken
         return cursor.done
 
     async def _fetch(
-        self,
-        session: ImapSession,
-        sizes: list[Sized],
-        fetched: asyncio.Queue[tuple[list[Sized], list[Fetched]] | None],
-    ) -> None:
+        self, session: ImapSession, sizes: list[Sized], fetched: asyncio.Queue[Batch | None]
+    ) -> Failure | None:
+        """Hands over what came, also where the session breaks: over a line that never holds for a whole batch, the
+        folder is read all the same."""
+        broken = None
         for wanted in batches(sizes):
-            uids = [one.uid for one in wanted if one.size <= self._max]
-            await fetched.put((wanted, [one async for one in _fetch(session, uids)]))
+            got: list[Fetched] = []
+            try:
+                async for one in _fetch(session, [one.uid for one in wanted if one.size <= self._max]):
+                    got.append(one)  # noqa: PERF401 - what came before a break is kept
+            except Failure as failure:
+                broken = failure
+                wanted = self._reached(wanted, got)
+            if wanted:
+                await fetched.put((wanted, got))
+            if broken is not None:
+                break
         await fetched.put(None)
+        return broken
+
+    def _reached(self, wanted: list[Sized], got: list[Fetched]) -> list[Sized]:
+        """The beginning of a batch that came without a gap: what is missing behind it may have been on its way."""
+        uids = {one.uid for one in got}
+        return list(takewhile(lambda one: one.uid in uids or one.size > self._max, wanted))
 
     async def _record(self, lease: Lease, cursor: Cursor, wanted: list[Sized], got: list[Fetched]) -> Cursor:
         arrivals = await asyncio.to_thread(self._arrivals, lease, wanted, got)
