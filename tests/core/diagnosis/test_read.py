@@ -22,6 +22,9 @@ from postroom.core.mailbox import Direction
         ("server mail.gmx.net[213.165.64.21] said: 535 Incorrect", 535, None),
         ('File "smtplib.py", line 535, in send', None, None),
         ("TLS 1.2 with OpenSSL 3.0.11 failed", None, None),
+        ("Code { severity: PermanentNegativeCompletion, category: MailSystem, detail: Four }", 554, None),
+        ("Code { severity: Transient, category: MailSystem, detail: One }", 451, None),
+        ("Code { severity: Transient, category: Weather, detail: One }", None, None),
     ],
 )
 def test_only_real_reply_codes_are_read(raw: str, code: int | None, enhanced: str | None) -> None:
@@ -57,6 +60,9 @@ def test_imap_statuses_and_response_codes_are_read(raw: str, status: str | None,
         ("smtp", "535 5.7.8 no", Stage.AUTH),
         ("imap", "NO [NONEXISTENT] Unknown Mailbox", Stage.SELECT),
         ("imap", "LOGIN failed", Stage.AUTH),
+        ("imap", "NO Mailbox is locked", Stage.SELECT),
+        ("imap", "NO Message contains NUL characters", Stage.APPEND),
+        ("smtp", "550 5.7.26 Unauthenticated email from example.com is not accepted", Stage.DATA),
     ],
 )
 def test_the_stage_is_guessed_where_nobody_said_it(direction: str, raw: str, stage: Stage) -> None:

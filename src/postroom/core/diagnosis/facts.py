@@ -18,6 +18,9 @@ MATCHED_CHARACTERS = 8_192
 _ENHANCED = re.compile(r"(?<![\w.:/\-])#?([245]\.\d{1,3}\.\d{1,3})(?!\d|\.\d)", re.ASCII)
 _REPLY = re.compile(r"(?<![\w.:/=@%+\-])\(?([45]\d\d)(?=[ ,\-:|\"'”]|$)", re.ASCII | re.MULTILINE)
 _REPLY_AND_ENHANCED = re.compile(r"\b([245]\d\d)\W{1,4}(?:b\W)?\W{0,4}([245]\.\d{1,3}\.\d{1,3})(?!\d)", re.ASCII)
+_LETTRE = re.compile(r"severity: (Transient|Permanent)\w+,\s+category: (\w+),\s+detail: (\w+)")
+_CATEGORIES = ("Syntax", "Information", "Connections", "Unspecified3", "Unspecified4", "MailSystem")
+_DETAILS = ("Zero", "One", "Two", "Three", "Four", "Five", "Six", "Seven", "Eight", "Nine")
 _NOT_A_REPLY = re.compile(
     r"\b(?:port|line|https?|http/[\d.]+|http error|errno|status|status code|after|in|timeout|size|pid|limit|limit of)"
     r"[\s:=#]*$",
@@ -132,7 +135,16 @@ def reply_code(raw: str, enhanced: str | None = None) -> int | None:
         if _NOT_A_REPLY.search(before) or (enhanced and found.group(1)[0] != enhanced[0]):
             continue
         return int(found.group(1))
-    return None
+    return _spelt_out(raw)
+
+
+def _spelt_out(raw: str) -> int | None:
+    """The reply code as the Rust library lettre prints it, a word for each digit."""
+    found = _LETTRE.search(raw)
+    if found is None or found.group(2) not in _CATEGORIES or found.group(3) not in _DETAILS:
+        return None
+    first = 4 if found.group(1) == "Transient" else 5
+    return first * 100 + _CATEGORIES.index(found.group(2)) * 10 + _DETAILS.index(found.group(3))
 
 
 def imap_status(raw: str) -> str | None:
@@ -186,5 +198,5 @@ def _token_shown(evidence: Evidence, text: str, challenge: str) -> bool:
         return evidence.mechanism.upper() in ("XOAUTH2", "OAUTHBEARER")
     if challenge:
         return True
-    named = "xoauth2" in text or "oauthbearer" in text
+    named = "xoauth2" in text or "oauthbearer" in text or '"schemes":"bearer' in text
     return named and not any(listing in text for listing in _MECHANISM_LISTS)

@@ -79,6 +79,7 @@ _STAGE_MARKS: tuple[tuple[Stage, Direction | None, tuple[str, ...]], ...] = (
             "name or service not known",
             "unknownhost",
             "nodename nor servname",
+            "querya ",
             "resolve host",
         ),
     ),
@@ -123,6 +124,10 @@ _STAGE_MARKS: tuple[tuple[Stage, Direction | None, tuple[str, ...]], ...] = (
             "smtpdataerror",
             "data end command",
             "end of data",
+            "unauthenticated",
+            "dmarc",
+            "dkim",
+            "spf ",
         ),
     ),
     (
@@ -137,7 +142,7 @@ _STAGE_MARKS: tuple[tuple[Stage, Direction | None, tuple[str, ...]], ...] = (
             "mail from:",
         ),
     ),
-    (Stage.APPEND, Direction.IMAP, (" append ", "'append'", "appenduid", "append failed")),
+    (Stage.APPEND, Direction.IMAP, (" append ", "'append'", "appenduid", "append failed", "message contains")),
     (Stage.FETCH, Direction.IMAP, (" fetch ", "'fetch'", "uid fetch", "'search'", "uid search")),
     (
         Stage.SELECT,
@@ -151,6 +156,10 @@ _STAGE_MARKS: tuple[tuple[Stage, Direction | None, tuple[str, ...]], ...] = (
             "nonexistent",
             "mailbox doesn't exist",
             "mailbox does not exist",
+            "mailbox is locked",
+            "lock mailbox",
+            "waiting for lock",
+            "mailbox busy",
         ),
     ),
 )

@@ -94,6 +94,7 @@ RULES = (
             "535 5.7.139 Authentication unsuccessful, SmtpClientAuthentication is disabled for the Tenant. Visit "
             "https://aka.ms/smtp_auth_disabled for more information."
         ),
+        unless=phrases("in your mail client | in your email client | relay"),
         source="learn.microsoft.com: authenticated client SMTP submission",
     ),
     Rule(
@@ -267,6 +268,8 @@ RULES = (
             account … blocked | account … disabled | account … suspended | account … deactivated
             compte … désactivé | cuenta … desactivada | cuenta … suspendida | conta … desativada
             conta … suspensa | konto … deaktiviert | konto … gesperrt | アカウント … 無効 | 封禁 | 停用
+            suspendid | suspenso | suspeso | suspendu | sospeso | приостановлен | отключен | desactivad
+            desabilitad | désactivé | disabilitat | uitgeschakeld
             """
         ),
         unless=phrases(
@@ -301,6 +304,22 @@ RULES = (
         unless_codes=("CONTACTADMIN",),
         example="NO [ALERT] Account is locked",
         source="Yahoo; Active Directory; RFC 5530 CONTACTADMIN; Kerio",
+    ),
+    Rule(
+        id="account.place",
+        imap="access_denied",
+        cause="login_denied",
+        stages=AUTH | {Stage.GREETING, Stage.CONNECT},
+        words=phrases(
+            """
+            country is | your country | geoip | geo-block | geo ip | from your location | ip not allowed
+            ip address not allowed | ip address is not allowed | your ip | blacklist | ip address … blocked
+            not allowed from this ip
+            """
+        ),
+        unless=phrases("too many | failed login | connections from | brute"),
+        example="2 NO [ALERT] LOGIN DENIED -- COUNTRY IS BLACKLISTED",
+        source="hosts that admit only some countries or addresses",
     ),
     Rule(
         id="account.login-denied.netease",

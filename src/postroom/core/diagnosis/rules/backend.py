@@ -25,7 +25,9 @@ RULES = (
             server busy | server is busy | too busy | unable to access your mailbox | can't connect to auth
             cannot connect to auth | can't auth␣ | can not auth␣ | child won't | problem with child
             no response from auth | domain auth support error | can't contact | could not contact
-            unable to contact | 系统繁忙 | failed to connect to backend | generic failure
+            unable to contact | failed to connect to backend | generic failure | vorübergehend | später
+            momentan | temporairement | réessayer | temporalmente | temporariamente | temporaneamente | временно
+            позже | 暂时 | 稍后 | 繁忙 | 一時的 | 一时的
             """
         ),
         unless=phrases(
@@ -56,7 +58,7 @@ RULES = (
             maintenance | in use | unavailable | overloaded | proxy error | problem with auth | internal failure
             unexpected error | server down | being migrated | being moved | tempfail | i/o error | io error
             internal auth failure | internal auth error | disk error | server temporarily
-            timeout while waiting | no response from
+            timeout while waiting | no response from | proxynotauthenticated
             """
         ),
         unless=phrases(

@@ -31,9 +31,9 @@ RULES = (
             limit of … connections | connected too many times | too many users | too many logged in
             exclusive access by another user | maxconnections | imap connections | too many clients
             number of simultaneous | already logged in | maximum logins | too many mailbox connections
-            connection rate | maildrop | too many connects | trop de connexions | zu viele verbindungen
-            demasiadas conexiones | muitas conexões | troppe connessioni | слишком много … соедин
-            слишком много … подключ | 连接数 | 同时连接 | open sessions
+            connection rate | maildrop | trop de connexions | zu viele verbindungen | demasiadas conexiones
+            muitas conexões | troppe connessioni | слишком много … соедин | слишком много … подключ | 连接数
+            同时连接 | open sessions | many connect␣ | too many connect
             """
         ),
         unless=phrases(
@@ -100,6 +100,7 @@ RULES = (
             """
         ),
         example="535 Authentication failed. Too many invalid logon attempts.",
+        unless=phrases("locked"),
         source="hMailServer; James; NetEase 451; WildDuck",
     ),
     Rule(
@@ -266,7 +267,8 @@ RULES = (
             number of new | maximum emails | max emails | too many outgoing | limit reached
             limit has been reached | reached … limit | limit … reached | превышен … лимит | лимит отправ
             limite … dépass | quota d'envoi | limite … excedido | límite … excedido | limite … superato
-            limit … überschritten | versandlimit | 频率 | 超出限制 | 数量超
+            limit … überschritten | versandlimit | 频率 | 超出限制 | 数量超 | frequency limit | emails sent
+            mails received from | messages received from | received this hour
             """
         ),
         unless=phrases(
@@ -275,8 +277,9 @@ RULES = (
             user you are trying | hops | deliver.exception | mailbox quota | receiving | unknown user
             attachment | storage | max message | line length | authentication attempts | over quota | is full
             mailbox is | recipient mailbox | size exceed | maximum allowed size | message length | spf | dkim
-            tls | command | recipient has exceeded | sasl | has too many recipients | tenant has exceeded
-            recipient limit | limit of recipients | connection limit | connections
+            tls | auth command | nonmail | recipient has exceeded | sasl | has too many recipients
+            tenant has exceeded | recipient limit exceeded | recipient thread | storedrv.deliver
+            limit of recipients | connection limit | connections | login frequency
             """
         ),
         retry_after=3600,

@@ -148,6 +148,8 @@ RULES = (
             try again later | temporarily | temporary | too busy | server busy | is busy | overload
             not available | unavailable | maintenance | try later | service not ready | no server available
             retry later | too many | load average | internal error | server error | negative welcome
+            vorübergehend | später | momentan | réessayer | plus tard | temporalmente | temporariamente
+            temporaneamente | временно | позже | 暂时 | 稍后 | 繁忙 | 一時的
             """
         ),
         unless=phrases("no smtp service"),

@@ -169,6 +169,7 @@ RULES = (
         words=phrases(
             """
             "status":"400" | "status":"401" | "status": "400" | "status": "401" | "status":400 | "status":401
+            "status":"403" | "status": "403"
             """
         ),
         unless=phrases("too many | limit | unavailable | web browser | not enabled"),

@@ -68,6 +68,7 @@ RULES = (
         ),
         example="NO UID FETCH Server error while fetching messages",
         given=AT_FETCH,
+        unless=phrases("connection not"),
         source="RFC 5530 UNAVAILABLE; Yahoo; Cyrus IMAP_SERVER_UNAVAILABLE; Exchange",
     ),
     Rule(
@@ -110,7 +111,7 @@ RULES = (
         words=phrases(
             """
             authentication aborted | cancelled authentication | canceled authentication
-            authentication cancelled | authentication canceled
+            authentication cancelled | authentication canceled | wants more steps
             """
         ),
         example="NO Authentication aborted",
@@ -131,7 +132,12 @@ RULES = (
         imap=PROTOCOL,
         cause="protocol",
         stages=AFTER,
-        words=phrases("malformedmessage | malformed message | malformed response"),
+        words=phrases(
+            """
+            malformedmessage | malformed message | malformed response | failed to parse | unexpected char
+            parse the server | parsing … response | unable to parse | parse error
+            """
+        ),
         example="authentication failed mechanism=Plain err=Stream(State(Flow(MalformedMessage)))",
         source="Rust imap-codec and others that could not read the answer",
     ),

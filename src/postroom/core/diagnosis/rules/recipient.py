@@ -43,7 +43,11 @@ RULES = (
             pleine | llena | cheia | piena | ist voll | переполнен | 邮箱已满 | 空间不足 | 容量
             """
         ),
-        unless=phrases("sending quota | daily quota | send quota | sender | message quota"),
+        unless=phrases(
+            """
+            sending quota | daily quota | send quota | sender | message quota | storageerror | conversion
+            """
+        ),
         example=(
             "452 4.2.2 The email account that you tried to reach is over quota. Please direct the recipient to "
             "Clear Google Drive space"
@@ -106,7 +110,11 @@ RULES = (
             number of recipients
             """
         ),
-        unless=phrases("try again | 4.5.3 | 452"),
+        unless=phrases(
+            """
+            try again | 4.5.3 | 452 | per hour | per day | hourly | daily | this hour | today
+            """
+        ),
         example="The mail server responded: too many recipients.",
         given=AT_RCPT,
         source="RFC 5321 section 4.5.3.1.10; RFC 3463 x.5.3",
@@ -145,7 +153,7 @@ RULES = (
             permissions to send to | not authorized to send to this | not allowed to send to this
             restrictedtorecipients | recipient … permission | only accept | does not accept messages from
             members only | recipient has blocked | blocked by recipient | recipient's … policy
-            rejected by recipient
+            rejected by recipient | resolver.rst | sendernotauthenticated | sendernotinaccepted
             """
         ),
         example="550 5.7.1 RESOLVER.RST.NotAuthorized; you don't have permissions to send to this recipient",
@@ -295,6 +303,7 @@ RULES = (
             non-ascii | invalid character | mime | message-id | multiple from | recipient must
             recipient address must | invalid mail address | empty message | hops | loop | duplicate
             no recipient | missing a valid address | missing from | subject is mandatory | no valid addresses
+            content conversion | tnef | conversionfailed | unexpected content | encoding
             """
         ),
         example="550 alice@example.com Blank From: addresses are not allowed. Provide a valid From. IB501",
@@ -311,7 +320,8 @@ RULES = (
             temporary lookup | temporarily rejected | temporary rejected | deferred | unverified address
             server configuration error | system resources | insufficient system | local error in processing
             queue file write | temporary failure | temporary error | temporary problem | temporarily unavailable
-            come back | busy | try again | later
+            come back | busy | try again | later | vorübergehend | später | momentan | réessayer | plus tard
+            temporalmente | temporariamente | temporaneamente | временно | позже | 暂时 | 稍后 | 一時的
             """
         ),
         replies=(4,),

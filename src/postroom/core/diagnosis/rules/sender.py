@@ -122,7 +122,8 @@ RULES = (
             from this range | invalid ip | black ip | ip is rejected | ip is hangup | remote ip check
             not welcome | denied by policy | host … rejected | hl:ipb | hl:rep | wm:bli | geoip | geo-block
             by country | your country | poor sender reputation | block-listed | spam source | deny list
-            denylist | blocked for | unauthorized ip | ip not authorized | transient ip
+            denylist | blocked for | unauthorized ip | ip not authorized | transient ip | from ip range
+            cloudmark | sender intelligence | spam abuse detected
             """
         ),
         unless=phrases(

@@ -65,20 +65,20 @@ RULES = (
             """
             must issue a starttls | starttls first | starttls required | requires starttls
             starttls is required | requires a secure connection | require a secure connection
-            secure connection required | secure connection is required | encryption required
-            encryption is required | encryption needed | requires encryption | requires an encrypted
-            encrypted connection required | requires tls | tls required | tls is required | requires ssl
-            ssl required | ssl is required | offers no privacy | use tls | use ssl | enable ssl | enable tls
-            plaintext authentication disallowed | plaintext authentication not allowed
-            plaintext authentication disabled | plaintext authentication … disa | plain text authentication
-            cleartext authentication | cleartext login | clear text login | plaintext login | login is disabled
-            login disabled | logindisabled | logins disabled | logins are disabled
-            authentication not enabled before tls | without tls | without ssl | unencrypted | non-secure
-            insecure connection | not secure | tls/ssl | plain login / authentication are disabled
-            not permitted on non-encrypted | over an encrypted | over ssl | over tls | only over secure
-            need tls | login … first starttls | before starttls | secure channel | tls-connection is required
-            tls … required | ssl … required | logging in is disabled | under a layer | run starttls | stls
-            clear-text port | cleartext port
+            secure connection required | encryption required | encryption is required | encryption needed
+            requires encryption | requires an encrypted | encrypted connection required | requires tls
+            tls required | tls is required | requires ssl | ssl required | ssl is required | offers no privacy
+            use tls | use ssl | enable ssl | enable tls | plaintext authentication disallowed
+            plaintext authentication not allowed | plaintext authentication disabled
+            plaintext authentication … disa | plain text authentication | cleartext authentication
+            cleartext login | clear text login | plaintext login | login is disabled | login disabled
+            logindisabled | logins disabled | logins are disabled | authentication not enabled before tls
+            without tls | without ssl | unencrypted | non-secure | insecure connection | not secure | tls/ssl
+            plain login / authentication are disabled | not permitted on non-encrypted | over an encrypted
+            over ssl | over tls | only over secure | need tls | login … first starttls | before starttls
+            secure channel | tls-connection is required | tls … required | ssl … required
+            logging in is disabled | under a layer | run starttls | stls | clear-text port | cleartext port
+            login command is disabled | non_ssl | non-ssl | secure connection is requ
             """
         ),
         unless=phrases(

@@ -97,13 +97,14 @@ RULES = (
             needs authentication | log in first | login first | login required | must log in | must login
             must first login | 必须通过验证 | send auth | smtp auth | check mail first | pop before smtp
             authentification requise | authentifizierung erforderlich | need auth | unauthenticated senders
-            unauthenticated users | not logged in | sender must log | auth command first
+            unauthenticated users | not logged in | sender must log | auth command first | auth first
+            ehlo and auth
             """
         ),
         unless=phrases(
             """
             dkim | spf | dmarc | tls | not authenticated mail | relay | disabled | smtp authentication failed
-            sender address rejected
+            sender address rejected | resolver
             """
         ),
         example="530 Authentication required",
@@ -141,7 +142,7 @@ RULES = (
             unable to login | sign-in failed | sign in failed | permission denied for user | unauthorized
             rejected credentials | username required | not authorized | authorized user
             authenticationexception | loginbadcredentials | badauth | eauth | authentification invalide
-            d'authentification | err.login.passerr | err.login.usererr
+            d'authentification | err.login.passerr | err.login.usererr | errorauthentication failed
             """
         ),
         unless=phrases(
@@ -157,6 +158,23 @@ RULES = (
             "https://support.google.com/mail/?p=BadCredentials"
         ),
         source=("RFC 4954 section 6 (535 5.7.8); RFC 5530 AUTHENTICATIONFAILED; every server has its own words"),
+    ),
+    Rule(
+        id="sign-in.refused-with-4xx",
+        smtp=PASSWORD,
+        cause="password_refused",
+        stages=AUTH,
+        replies=(4,),
+        words=phrases(
+            """
+            invalid username or password | invalid user or password | incorrect username or password
+            invalid password | wrong password | incorrect password | bad password | bad credentials
+            invalid credentials | username and password not accepted | wrong username
+            """
+        ),
+        unless=phrases("try again later | temporar"),
+        example="454 4.7.0 invalid username or password",
+        source="go-smtp answers any error of its back end with 454",
     ),
     Rule(
         id="sign-in.refused-later",
@@ -192,7 +210,7 @@ RULES = (
             """
             try again later | temporar | econn | timed out | timeout | refused | reset by | closed | aborted
             command tag | malformed | disconnected | inactivity | cancelled | canceled | protocol error
-            command is missing | not authorized to perform
+            command is missing | not authorized to perform | more steps | suspend
             """
         ),
         unless_statuses=("BAD",),

@@ -294,6 +294,21 @@ RULES = (
         source="OpenSSL, PHP, Ruby, Perl when they give no closer reason",
     ),
     Rule(
+        id="tls.words.lost",
+        smtp="server_connection",
+        imap="server_connection",
+        cause="connection_lost",
+        given=ON_TLS,
+        words=phrases(
+            """
+            disconnected before secure tls connection | connection has been closed (eof) | ssl_error_syscall
+            ssl_connect returned=5 | ssl_connect syscall
+            """
+        ),
+        example="Client network socket disconnected before secure TLS connection was established",
+        source="Node tls, Python ssl, OpenSSL: the other side closed during the handshake",
+    ),
+    Rule(
         id="tls.words.handshake",
         smtp=TLS,
         imap=TLS,
@@ -310,7 +325,8 @@ RULES = (
             ssl routines | gnutls | schannel | tls alert | fatal alert | ssl_error | errtls | err_ssl | etls
             unsupported or unrecognized ssl | tls packet | tls-negotiation | starttls error | tls failed
             ssl failed | tls setup | ssl setup | failed tls | initializing tls | initialising tls | starting tls
-            negotiate tls | negotiating tls | ssl-verbindung | tls-handshake | ssl-handshake
+            negotiate tls | negotiating tls | ssl-verbindung | tls-handshake | ssl-handshake | connect via ssl
+            connect using ssl
             """
         ),
         unless=phrases(
