@@ -23,8 +23,8 @@ from postroom.core.mailbox import Direction
         ('File "smtplib.py", line 535, in send', None, None),
         ("TLS 1.2 with OpenSSL 3.0.11 failed", None, None),
         ("Code { severity: PermanentNegativeCompletion, category: MailSystem, detail: Four }", 554, None),
-        ("Code { severity: Transient, category: MailSystem, detail: One }", 451, None),
-        ("Code { severity: Transient, category: Weather, detail: One }", None, None),
+        ("Code { severity: TransientNegativeCompletion, category: MailSystem, detail: One }", 451, None),
+        ("Code { severity: TransientNegativeCompletion, category: Weather, detail: One }", None, None),
     ],
 )
 def test_only_real_reply_codes_are_read(raw: str, code: int | None, enhanced: str | None) -> None:
