@@ -55,10 +55,13 @@ async def test_figures_are_there_when_the_database_is_not_and_it_is_not_asked_ea
 async def test_the_first_page_says_how_to_begin_and_loads_nothing_from_elsewhere(stranger, house):
     page = await stranger.get("/")
     assert page.status_code == 200
+    assert "Postroom is running." in page.text
     assert "postroom key create" in page.text
     assert "0.1.0-test" in page.text
     assert "<script" not in page.text
     assert 'src="http' not in page.text
     assert (await stranger.get("/static/postroom.css")).headers["content-type"].startswith("text/css")
     house.trouble = "<the engine> has stopped"
-    assert "&lt;the engine&gt; has stopped" in (await stranger.get("/")).text
+    page = await stranger.get("/")
+    assert "Postroom is not ready: &lt;the engine&gt; has stopped" in page.text
+    assert "Postroom is running." not in page.text

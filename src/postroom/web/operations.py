@@ -25,7 +25,7 @@ class Alive(Output):
 
 
 class Ready(Output):
-    """The database serves and mail is being worked for."""
+    """The database serves and the engine runs."""
 
     status: Literal["ready"]
 

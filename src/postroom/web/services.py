@@ -18,7 +18,7 @@ from postroom.flows.connect import Connect
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    """What answers are made from. `engine_ready` gives None when mail is being worked for, else why it is not."""
+    """What answers are made from. `engine_ready` gives None while the engine runs, else why it does not."""
 
     world: World
     store: Store
