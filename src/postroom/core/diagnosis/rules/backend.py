@@ -18,6 +18,7 @@ RULES = (
         action=Action.RETRY,
         cause="backend_down",
         stages=AUTH,
+        unless_codes=("INUSE", "LIMIT"),
         words=phrases(
             """
             temporarily | temporary | try again later | try again in | try again after | try later | retry later
@@ -49,6 +50,7 @@ RULES = (
         cause="backend_down",
         stages=AUTH,
         unless_replies=(534, 535),
+        unless_codes=("INUSE", "LIMIT"),
         words=phrases(
             """
             internal error | internal authentication | internal system | internal problem | system error
@@ -58,7 +60,8 @@ RULES = (
             maintenance | in use | unavailable | overloaded | proxy error | problem with auth | internal failure
             unexpected error | server down | being migrated | being moved | tempfail | i/o error | io error
             internal auth failure | internal auth error | disk error | server temporarily
-            timeout while waiting | no response from | proxynotauthenticated
+            timeout while waiting | no response from | proxynotauthenticated | directory server
+            directory service
             """
         ),
         unless=phrases(

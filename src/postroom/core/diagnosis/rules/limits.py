@@ -257,18 +257,19 @@ RULES = (
             a day | in one day | emails per | messages per | mails per | message rate | mail rate | sending rate
             message limit | message quota | email limit | mail limit | outgoing limit | outbound limit
             relay limit | relay quota | relaying limit | relays exceeded | rate exceeded | exceeded … limit
-            exceeded … quota | over … sending | limit exceeded | limit … exceeded | quota exceeded
-            exceeded the max | exceed the max | max … exceeded | maximum number of messages | maximum sending
-            maximum … rate | ratelimit | rate limit | rate-limit | throttl | too many messages | too many mails
-            too many emails | sent too many | sending too many | sending too fast | sent too much
-            too frequently | sending frequency | frequency … limit | suspicious activity … try again later
-            发信 | 超过 | quota … sender | sender … quota | sending capacity | limit on the number
-            exceeded threshold | too many recipients from | too much mail from | number of messages (
-            number of new | maximum emails | max emails | too many outgoing | limit reached
-            limit has been reached | reached … limit | limit … reached | превышен … лимит | лимит отправ
-            limite … dépass | quota d'envoi | limite … excedido | límite … excedido | limite … superato
-            limit … überschritten | versandlimit | 频率 | 超出限制 | 数量超 | frequency limit | emails sent
-            mails received from | messages received from | received this hour
+            over … sending | limit exceeded | limit … exceeded | exceeded the max | exceed the max
+            max … exceeded | maximum number of messages | maximum sending | maximum … rate | ratelimit
+            rate limit | rate-limit | throttl | too many messages | too many mails | too many emails
+            sent too many | sending too many | sending too fast | sent too much | too frequently
+            sending frequency | frequency … limit | suspicious activity … try again later | quota … sender
+            sender … quota | sending capacity | limit on the number | exceeded threshold
+            too many recipients from | too much mail from | number of messages ( | number of new
+            maximum emails | max emails | too many outgoing | limit reached | limit has been reached
+            reached … limit | limit … reached | превышен … лимит | лимит отправ | limite … dépass
+            quota d'envoi | limite … excedido | límite … excedido | limite … superato | limit … überschritten
+            versandlimit | 频率 | 超出限制 | 数量超 | frequency limit | emails sent | mails received from
+            messages received from | received this hour | quota of outgoing | outgoing messages | 发信数
+            发送数量 | 邮件数量 | 收件人数量 | 超过限制 | 群发 | sending … quota
             """
         ),
         unless=phrases(
@@ -279,7 +280,7 @@ RULES = (
             mailbox is | recipient mailbox | size exceed | maximum allowed size | message length | spf | dkim
             tls | auth command | nonmail | recipient has exceeded | sasl | has too many recipients
             tenant has exceeded | recipient limit exceeded | recipient thread | storedrv.deliver
-            limit of recipients | connection limit | connections | login frequency
+            limit of recipients | connection limit | connections | login frequency | 大小
             """
         ),
         retry_after=3600,
@@ -291,13 +292,25 @@ RULES = (
         source="Gmail 5.4.5; cPanel; Hostinger; GoDaddy; Zoho; Amazon SES 454 Throttling failure",
     ),
     Rule(
+        id="limit.sending.quota",
+        smtp=LIMIT,
+        cause="sending_limit",
+        stages=(MESSAGE | AUTH) - {Stage.RCPT},
+        words=phrases("quota exceeded | exceeded … quota"),
+        unless=phrases("storage | mailbox | recipient | over quota | tls | deliver"),
+        retry_after=3600,
+        example="550 Quota exceeded",
+        given={"stage": Stage.DATA},
+        source="senders' quotas; at RCPT the quota is the recipient's",
+    ),
+    Rule(
         id="limit.own-storage",
         smtp=LIMIT,
         action=Action.FIX_SETTINGS,
         cause="mailbox_full",
         stages=frozenset({Stage.MAIL, Stage.AUTH}),
         words=phrases("over quota | overquota | quota | mailbox full | mailbox is full | storage"),
-        unless=phrases("tls | system storage"),
+        unless=phrases("tls | system storage | outgoing | sending | messages | today"),
         example="552 5.2.2 sender mailbox full",
         given={"stage": Stage.MAIL},
         source="RFC 3463 x.2.2 at MAIL FROM: the sender's own mailbox",

@@ -57,6 +57,7 @@ RULES = (
         action=Action.RETRY,
         cause="backend_down",
         stages=FOLDER | {Stage.CAPABILITY},
+        unless_statuses=("BYE",),
         words=phrases(
             """
             temporary failure | temporary error | temporary system | temporary problem | temporarily
@@ -147,6 +148,7 @@ RULES = (
         action=Action.FIX_SETTINGS,
         cause="protocol",
         stages=AFTER,
+        unless_codes=("EXPUNGEISSUED",),
         words=phrases(
             """
             unknown command | command unknown | unrecognized command | unrecognised command | command not valid

@@ -131,7 +131,7 @@ RULES = (
             url | recipient | content | tls | unauthenticated | sender address | relay | dkim | spf | dmarc
             helo | attachment | body | message contains | sending as | link | phish
             our system has detected that this message | may be blacklisted | message … reputation | unusual rate
-            too many errors
+            too many errors | spamassassin | spam filter
             """
         ),
         example=(

@@ -160,7 +160,8 @@ RULES = (
             mechanism … not allowed | mechanism … unsupported | auth mode unsupported | scram not possible
             mechanism too weak | authentication mechanism | no supported sasl | sasl mechanism | auth mechanism
             authentication method | auth=plain | unknown auth | ntlm | authenticate plain not
-            plain not supported | login not supported | cram-md5 not supported
+            plain not supported | login not supported | cram-md5 not supported | mechanism … not available
+            mechanism … disabled | mechanism … not enabled
             """
         ),
         unless=phrases(
@@ -329,6 +330,24 @@ RULES = (
         example="503 SENDER NOT YET GIVEN",
         given={"stage": Stage.RCPT},
         source="RFC 5321 section 4.1.4 (503); Exim; Google",
+    ),
+    Rule(
+        id="setup.syntax",
+        smtp="unknown",
+        action=Action.FIX_SETTINGS,
+        cause="command_order",
+        stages=MESSAGE,
+        replies=(500, 501, 502, 503),
+        words=phrases(
+            """
+            syntax error | bad syntax | command unrecognized | command not recognized | unrecognized command
+            unknown command | command unknown | command not implemented | invalid command
+            """
+        ),
+        unless=phrases("address | recipient | sender | header | mailbox | too many"),
+        example="500 5.5.2 Error: bad syntax",
+        given={"stage": Stage.MAIL},
+        source="RFC 5321 section 4.2.2: the command itself was not understood",
     ),
     Rule(
         id="setup.too-many-bad-commands",

@@ -142,7 +142,7 @@ RULES = (
             unable to login | sign-in failed | sign in failed | permission denied for user | unauthorized
             rejected credentials | username required | not authorized | authorized user
             authenticationexception | loginbadcredentials | badauth | eauth | authentification invalide
-            d'authentification | err.login.passerr | err.login.usererr | errorauthentication failed
+            d'authentification | err.login.passerr | err.login.usererr | errorauthentication failed | autherror
             """
         ),
         unless=phrases(
