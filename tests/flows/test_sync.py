@@ -31,6 +31,7 @@ class Folder:
         self.raws = dict(raws)
         self.uid_validity = uid_validity
         self.breaks_at = None
+        self.refuses = None  # the UID at which the server gives up
         self.gone = set()  # shown with their sizes, removed before they were fetched
         self.fetched = []
 
@@ -44,6 +45,8 @@ class Folder:
         for uid in uids:
             if uid == self.breaks_at:
                 raise Failure(Evidence(Direction.IMAP, Stage.FETCH, exception="ConnectionLost: of the test"))
+            if uid == self.refuses:
+                raise Failure(Evidence(Direction.IMAP, Stage.FETCH, raw="* BYE FETCH failed", status="BYE"))
             if uid not in self.gone:
                 self.fetched.append(uid)
                 yield Fetched(uid, self.raws[uid], NOW)
@@ -82,8 +85,8 @@ def letters(first, last):
     return {uid: letter(f"uid-{uid}") for uid in range(first, last + 1)}
 
 
-async def numbers(store, lease):
-    """The UIDs in the Message-IDs of all messages, in the order of their reading."""
+async def everything(store, lease):
+    """All messages, in the order of their reading."""
     found, cursor = [], None
     while True:
         page = await store.conversations(mailbox_id=lease.mailbox_id, limit=200, cursor=cursor)
@@ -91,7 +94,13 @@ async def numbers(store, lease):
             found += (await store.messages(conversation.id)).items
         cursor = page.next_cursor
         if cursor is None:
-            return [int(one.parsed.message_id[4:].partition("@")[0]) for one in sorted(found, key=lambda one: one.id)]
+            return sorted(found, key=lambda one: one.id)
+
+
+async def numbers(store, lease):
+    """The UIDs in their Message-IDs, None for one without."""
+    names = [one.parsed.message_id for one in await everything(store, lease)]
+    return [int(name[4:].partition("@")[0]) if name else None for name in names]
 
 
 async def test_what_came_before_a_break_stays_and_is_not_fetched_again(store, lease, reading):
@@ -132,6 +141,43 @@ async def test_a_message_that_did_not_come_before_a_break_is_not_taken_for_remov
     folder.gone, folder.breaks_at = set(), None
     await reading.folder(lease, folder, folder.selected())
     assert await numbers(store, lease) == [1, 2, 3, 4, 5]
+
+
+async def test_a_message_that_the_server_cannot_give_is_set_apart_and_the_next_ones_come(store, lease, reading):
+    folder = Folder(letters(1, 6))
+    folder.refuses = 3
+    for _ in range(flow.REFUSALS):
+        with pytest.raises(Failure):
+            await reading.folder(lease, folder, folder.selected())
+        assert await numbers(store, lease) == [1, 2]
+    assert await reading.folder(lease, folder, folder.selected()) == 4
+    assert await numbers(store, lease) == [1, 2, None, 4, 5, 6]
+    (apart,) = [one for one in await everything(store, lease) if one.quarantine]
+    assert "could not give this message" in apart.quarantine
+    assert "BYE FETCH failed" in apart.quarantine
+    assert await store.raw(apart.id) == b""
+
+
+async def test_a_message_at_which_the_line_breaks_is_never_given_up(store, lease, reading):
+    folder = Folder(letters(1, 3))
+    folder.breaks_at = 2
+    for _ in range(2 * flow.REFUSALS):
+        with pytest.raises(Failure):
+            await reading.folder(lease, folder, folder.selected())
+    folder.breaks_at = None
+    await reading.folder(lease, folder, folder.selected())
+    assert await numbers(store, lease) == [1, 2, 3]
+
+
+async def test_a_message_that_is_given_after_all_is_read(store, lease, reading):
+    folder = Folder(letters(1, 3))
+    folder.refuses = 2
+    for _ in range(flow.REFUSALS - 1):
+        with pytest.raises(Failure):
+            await reading.folder(lease, folder, folder.selected())
+    folder.refuses = None
+    await reading.folder(lease, folder, folder.selected())
+    assert await numbers(store, lease) == [1, 2, 3]
 
 
 async def test_nothing_new_is_not_asked_for(store, lease, reading):
@@ -177,12 +223,7 @@ async def test_a_parser_that_fails_sets_the_message_apart_and_goes_on(store, lea
     monkeypatch.setattr(flow, "parse", failing)
     folder = Folder(letters(1, 3))
     await reading.folder(lease, folder, folder.selected())
-    (page,) = [
-        await store.messages(conversation.id)
-        for conversation in (await store.conversations(mailbox_id=lease.mailbox_id)).items
-        if (await store.messages(conversation.id)).items[0].quarantine
-    ]
-    (apart,) = page.items
+    (apart,) = [one for one in await everything(store, lease) if one.quarantine]
     assert "RecursionError" in apart.quarantine
     assert await store.raw(apart.id) == folder.raws[2]
     assert (await store.cursor(lease.mailbox_id, "INBOX")).last_uid == 3

@@ -105,6 +105,19 @@ async def test_whatever_a_message_is_made_of_its_bytes_are_kept_and_the_next_one
     assert '"level": "error"' not in standing_on.log.read_text()
 
 
+async def test_a_message_that_the_server_itself_cannot_read_blocks_nobody(standing, settings, dovecot, user):
+    damaged = dovecot.maildir(user.name).drop(letter("b"))
+    dovecot.drop(user.name, letter("c"))
+    damaged.chmod(0)
+    mailbox = await standing.connect(settings)
+    a, b = await arrived(standing, mailbox, 2, seconds=40)
+    assert "could not give this message" in a["quarantine"]
+    assert b["message_id"] == "c@customer.test"
+    await standing.mailbox_in(mailbox["id"], receiving="connected")
+    dovecot.drop(user.name, letter("d"))
+    await arrived(standing, mailbox, 3)
+
+
 async def test_a_message_of_40_megabytes_arrives_whole_and_blocks_nobody(standing, settings, dovecot, user):
     attachment = b"Content-Type: application/octet-stream\r\nContent-Transfer-Encoding: base64\r\n\r\n"
     attachment += (b"A" * 76 + b"\r\n") * (40 * 1024 * 1024 // 78)

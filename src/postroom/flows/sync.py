@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import takewhile
 
 import structlog
@@ -24,6 +24,19 @@ AHEAD = 2
 """Batches fetched while one is being parsed and recorded."""
 Batch = tuple[list[Sized], list[Fetched]]
 """What was asked for, and what came of it."""
+LONGEST_WORDS = 300
+"""Characters of a server's words that are kept."""
+REFUSALS = 3
+"""Times that a server refuses one message, the last two of them alone, before it is set apart without its bytes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """The message at which a server ended our reading, and its words."""
+
+    uid: int
+    times: int
+    words: str
 
 
 class Sync:
@@ -33,6 +46,7 @@ class Sync:
         self._store = store
         self._world = world
         self._max = max_message_bytes
+        self._refused: dict[tuple[str, str, int], Refused] = {}
 
     async def folder(self, lease: Lease, session: ImapSession, selected: Selected) -> int:
         """Brings everything beyond the cursor of the selected folder; how many messages it brought.
@@ -65,23 +79,28 @@ class Sync:
             return 0
         fetched: asyncio.Queue[Batch | None] = asyncio.Queue(AHEAD)
         async with asyncio.TaskGroup() as group:
-            fetching = group.create_task(self._fetch(session, sizes, fetched))
+            fetching = group.create_task(self._fetch(session, cursor, sizes, fetched))
             while (batch := await fetched.get()) is not None:
                 cursor = await self._record(lease, cursor, *batch)
         if (broken := fetching.result()) is not None:
+            self._note_refusal(cursor, sizes, broken)
             raise broken
+        self._refused.pop(_key(cursor), None)
         return cursor.done
 
     async def _fetch(
-        self, session: ImapSession, sizes: list[Sized], fetched: asyncio.Queue[Batch | None]
+        self, session: ImapSession, cursor: Cursor, sizes: list[Sized], fetched: asyncio.Queue[Batch | None]
     ) -> Failure | None:
         """Hands over what came, also where the session breaks: over a line that never holds for a whole batch, the
         folder is read all the same."""
         broken = None
-        for wanted in batches(sizes):
+        refused = self._refused.get(_key(cursor))
+        alone = 1 if refused is not None and refused.uid == sizes[0].uid else 0
+        for wanted in (*([sizes[:1]] * alone), *batches(sizes[alone:])):
             got: list[Fetched] = []
+            uids = [one.uid for one in wanted if one.size <= self._max and not self._given_up(cursor, one.uid)]
             try:
-                async for one in _fetch(session, [one.uid for one in wanted if one.size <= self._max]):
+                async for one in _fetch(session, uids):
                     got.append(one)  # noqa: PERF401 - what came before a break is kept
             except Failure as failure:
                 broken = failure
@@ -93,13 +112,27 @@ class Sync:
         await fetched.put(None)
         return broken
 
+    def _note_refusal(self, cursor: Cursor, sizes: list[Sized], broken: Failure) -> None:
+        """A line that was lost says nothing about a message; a server that says NO or BYE at one, again and again,
+        cannot give it, and would keep us from all that came after it."""
+        first = next((one.uid for one in sizes if one.uid > cursor.last_uid), None)
+        if broken.evidence.status is None or first is None:
+            return
+        before = self._refused.get(_key(cursor))
+        times = before.times + 1 if before is not None and before.uid == first else 1
+        self._refused[_key(cursor)] = Refused(first, times, broken.evidence.raw.strip()[-LONGEST_WORDS:])
+
+    def _given_up(self, cursor: Cursor, uid: int) -> Refused | None:
+        refused = self._refused.get(_key(cursor))
+        return refused if refused is not None and refused.uid == uid and refused.times >= REFUSALS else None
+
     def _reached(self, wanted: list[Sized], got: list[Fetched]) -> list[Sized]:
         """The beginning of a batch that came without a gap: what is missing behind it may have been on its way."""
         uids = {one.uid for one in got}
         return list(takewhile(lambda one: one.uid in uids or one.size > self._max, wanted))
 
     async def _record(self, lease: Lease, cursor: Cursor, wanted: list[Sized], got: list[Fetched]) -> Cursor:
-        arrivals = await asyncio.to_thread(self._arrivals, lease, wanted, got)
+        arrivals = await asyncio.to_thread(self._arrivals, lease, cursor, wanted, got)
         done = cursor.done + len(wanted)
         cursor = replace(cursor, last_uid=wanted[-1].uid, done=done, synced_at=self._world.now())
         if done >= cursor.total:
@@ -108,7 +141,7 @@ class Sync:
             await self._store.record(lease, cursor, arrivals)
         return cursor
 
-    def _arrivals(self, lease: Lease, wanted: list[Sized], got: list[Fetched]) -> list[Arrival]:
+    def _arrivals(self, lease: Lease, cursor: Cursor, wanted: list[Sized], got: list[Fetched]) -> list[Arrival]:
         by_uid = {one.uid: one for one in got}
         arrivals = []
         for sized in wanted:
@@ -128,6 +161,10 @@ class Sync:
                 reason = f"{sized.size} bytes, more than the {self._max} that are set as the limit"
                 log.warning("message skipped", mailbox=lease.mailbox_id, uid=sized.uid, reason=reason)
                 arrivals.append(replace(arrival, reason=reason))
+            elif (refused := self._given_up(cursor, sized.uid)) is not None:
+                log.warning("message cannot be fetched", mailbox=lease.mailbox_id, uid=sized.uid)
+                reason = f"the mail server could not give this message, in {refused.times} tries: {refused.words}"
+                arrivals.append(replace(arrival, outcome=Outcome.QUARANTINED, raw=b"", reason=reason))
             else:
                 arrivals.append(
                     replace(
@@ -135,6 +172,10 @@ class Sync:
                     )
                 )
         return arrivals
+
+
+def _key(cursor: Cursor) -> tuple[str, str, int]:
+    return cursor.mailbox_id, cursor.folder, cursor.uid_validity
 
 
 async def _fetch(session: ImapSession, uids: Sequence[int]) -> AsyncIterator[Fetched]:
