@@ -30,7 +30,7 @@ RULES = (
             login … web interface | unusual activity | suspicious activity | suspicious login | suspicious sign
             unusual sign | please sign in to | sign in on the web | login from web | security check
             user agreement | accept … agreement | please login to web | with your web browser
-            through your web browser | in your web browser
+            through your web browser | in your web browser | via the web
             """
         ),
         unless=phrases("insufficient | throttl | messages"),
@@ -203,6 +203,7 @@ RULES = (
             """
         ),
         example="C: b NO [EXPIRED] That password isn't correct any more: password has expired",
+        unless=phrases("subscription"),
         source="RFC 5530 EXPIRED; Dovecot PAM",
     ),
     Rule(
@@ -231,6 +232,7 @@ RULES = (
         unless=phrases(
             """
             spf | tls | recipient | from this address | from that address | from this sender | as this
+            message contains
             """
         ),
         example="550 5.1.8 Access denied, bad outbound sender.",

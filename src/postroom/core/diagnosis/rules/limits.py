@@ -269,7 +269,8 @@ RULES = (
             quota d'envoi | limite … excedido | límite … excedido | limite … superato | limit … überschritten
             versandlimit | 频率 | 超出限制 | 数量超 | frequency limit | emails sent | mails received from
             messages received from | received this hour | quota of outgoing | outgoing messages | 发信数
-            发送数量 | 邮件数量 | 收件人数量 | 超过限制 | 群发 | sending … quota
+            发送数量 | 邮件数量 | 收件人数量 | 超过限制 | 群发 | sending … quota | only allowed to send
+            may only send | twenty-four hour | 24 hour | 24-hour | in a single day | over the limit for
             """
         ),
         unless=phrases(
@@ -280,7 +281,8 @@ RULES = (
             mailbox is | recipient mailbox | size exceed | maximum allowed size | message length | spf | dkim
             tls | auth command | nonmail | recipient has exceeded | sasl | has too many recipients
             tenant has exceeded | recipient limit exceeded | recipient thread | storedrv.deliver
-            limit of recipients | connection limit | connections | login frequency | 大小
+            limit of recipients | connection limit | connections | login frequency | 大小 | not to accept
+            recipient limit reached | per message recipient
             """
         ),
         retry_after=3600,

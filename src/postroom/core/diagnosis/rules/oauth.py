@@ -151,7 +151,7 @@ RULES = (
             new access token | interaction_required | interactionrequired | consent_required | login_required
             reauthenticate | re-authenticate your | token refresh | refreshing token
             xoauth2 authentication error | couldn't refresh | oauth token | accesstokenexpired
-            access token … is not valid | 令牌
+            access token … is not valid | 令牌 | oauth2 asked for more | no token
             """
         ),
         unless=phrases("service unavailable | timed out | invalid_client"),
@@ -285,7 +285,7 @@ RULES = (
             getaddrinfo | eof | unreachable | certificate | socket | reset by
             """
         ),
-        example="Authentication failed: No token on refresh",
+        example="Authentication failed: please sign in again",
         source="clients that drop the provider's error",
     ),
 )

@@ -40,7 +40,8 @@ RULES = (
             internal error | server bug | refer to server log | internal server error | unexpected error
             unknown error | i/o error | dovecot.index | transaction log | input/output error | fatal error
             system error | io failure | taking too long | processing failed | internal parsing error
-            disk error | failed to save | unable to store
+            disk error | failed to save | unable to store | save failed | start transaction | transaction commit
+            acquire uid | out of synchronization
             """
         ),
         unless=phrases("fatal error: uncaught | connection | imaplib"),
@@ -57,7 +58,7 @@ RULES = (
         action=Action.RETRY,
         cause="backend_down",
         stages=FOLDER | {Stage.CAPABILITY},
-        unless_statuses=("BYE",),
+        unless_statuses=("BYE", "BAD"),
         words=phrases(
             """
             temporary failure | temporary error | temporary system | temporary problem | temporarily

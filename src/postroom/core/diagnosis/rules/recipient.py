@@ -21,12 +21,13 @@ UNKNOWN_RECIPIENT = phrases(
     unknown local | account that you tried to reach | email account that you tried | not known | not listed
     user rejected | domain not found | host unknown | host not found | no mx | nullmx | null mx
     does not accept mail | doesn't accept mail | cannot receive | can't receive | domain name … not exist
-    domain … no mail | destinataire | recipient account | empfänger | disabled | suspended | inactive | locked
-    blocked recipient | deactivated | account closed | unknown to address | non-existent | nonexistent
-    invalid address | invalid domain | not deliver | no longer | could not be found | find the recipient
-    n'existe pas | inconnu | no existe | não existe | non esiste | inesistente | inexistente | sconosciuto
-    desconocido | unbekannt | existiert nicht | не существует | не найден | 不存在 | 存在しません | no account
-    not accepting email for | not accepting mail for | relay not permitted for unknown | addressee
+    domain … no mail | compte du destinataire | destinataire invalide | recipient account | empfänger | disabled
+    suspended | inactive | locked | blocked recipient | deactivated | account closed | unknown to address
+    non-existent | nonexistent | invalid address | invalid domain | not deliver | no longer | could not be found
+    find the recipient | n'existe pas | inconnu | no existe | não existe | non esiste | inesistente
+    inexistente | sconosciuto | desconocido | unbekannt | existiert nicht | не существует | не найден | 不存在
+    存在しません | no account | not accepting email for | not accepting mail for
+    relay not permitted for unknown | addressee
     """
 )
 

@@ -88,7 +88,11 @@ RULES = (
             not a local domain | non local recipient | non-local recipient | remote domain
             """
         ),
-        unless=phrases("quota | limit | relays exceeded"),
+        unless=phrases(
+            """
+            quota | limit | relays exceeded | at this time
+            """
+        ),
         example="554 5.7.1 <bob@example.com>: Relay access denied",
         given={"stage": Stage.RCPT},
         source="Postfix; Sendmail; Exim; Exchange 5.7.54; qmail rcpthosts",
@@ -131,7 +135,7 @@ RULES = (
             url | recipient | content | tls | unauthenticated | sender address | relay | dkim | spf | dmarc
             helo | attachment | body | message contains | sending as | link | phish
             our system has detected that this message | may be blacklisted | message … reputation | unusual rate
-            too many errors | spamassassin | spam filter
+            too many errors | spamassassin | spam filter | try later | try again later | plus tard | throttled
             """
         ),
         example=(
@@ -162,7 +166,7 @@ RULES = (
             not authorised to send | not allowed to send | not permitted to send | sending to this
             prohibited by | administrator … prohibit | organization … restrict | restricted to | sender denied
             denies the sender | sender rejected | sender address rejected: administrative | private list access
-            not allowed by policy | transport rules
+            not allowed by policy | transport rules | sending messages is not allowed
             """
         ),
         unless=phrases(

@@ -78,7 +78,7 @@ RULES = (
             over ssl | over tls | only over secure | need tls | login … first starttls | before starttls
             secure channel | tls-connection is required | tls … required | ssl … required
             logging in is disabled | under a layer | run starttls | stls | clear-text port | cleartext port
-            login command is disabled | non_ssl | non-ssl | secure connection is requ
+            login command is disabled | non_ssl | non-ssl | secure connection is requ | layer security required
             """
         ),
         unless=phrases(
@@ -161,7 +161,7 @@ RULES = (
             mechanism too weak | authentication mechanism | no supported sasl | sasl mechanism | auth mechanism
             authentication method | auth=plain | unknown auth | ntlm | authenticate plain not
             plain not supported | login not supported | cram-md5 not supported | mechanism … not available
-            mechanism … disabled | mechanism … not enabled
+            mechanism … disabled | mechanism … not enabled | unsupported auth␣ | auth method
             """
         ),
         unless=phrases(

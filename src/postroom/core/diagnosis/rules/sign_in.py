@@ -98,7 +98,7 @@ RULES = (
             must first login | 必须通过验证 | send auth | smtp auth | check mail first | pop before smtp
             authentification requise | authentifizierung erforderlich | need auth | unauthenticated senders
             unauthenticated users | not logged in | sender must log | auth command first | auth first
-            ehlo and auth
+            ehlo and auth | check for new mail | without authentication | prohibited to send to local
             """
         ),
         unless=phrases(
@@ -148,7 +148,7 @@ RULES = (
         unless=phrases(
             """
             try again later | temporar | malformed | reason unavailable … temporary | aborted
-            not authorized to perform
+            not authorized to perform | network error
             """
         ),
         unless_codes=STRONGER,
@@ -210,7 +210,7 @@ RULES = (
             """
             try again later | temporar | econn | timed out | timeout | refused | reset by | closed | aborted
             command tag | malformed | disconnected | inactivity | cancelled | canceled | protocol error
-            command is missing | not authorized to perform | more steps | suspend
+            command is missing | not authorized to perform | more steps | suspend | network error
             """
         ),
         unless_statuses=("BAD",),
