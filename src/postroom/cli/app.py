@@ -12,6 +12,7 @@ from postroom.cli import check, database, demo, diagnose, keys, mailboxes, outbo
 from postroom.cli.output import fail
 from postroom.core.ports.store import StoreUnavailable
 from postroom.settings import BadSettings
+from postroom.store import BadDatabase, SchemaMismatch, SecretKeyWrong
 
 app = typer.Typer(
     name="postroom",
@@ -52,7 +53,7 @@ def main() -> None:
     """Runs a command; a known failure is one sentence on standard error and exit code 1, never a stack trace."""
     try:
         app()
-    except (BadSettings, StoreUnavailable) as known:
+    except (BadSettings, StoreUnavailable, SecretKeyWrong, SchemaMismatch, BadDatabase) as known:
         fail(str(known))
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

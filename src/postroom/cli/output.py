@@ -64,10 +64,10 @@ def plain(value: Any) -> Any:
 
 
 def table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """A table for people; cells may hold markup made by `state`."""
+    """A table for people; cells may hold markup made by `state`. Only the last column is folded where it is narrow."""
     made = Table(box=None, pad_edge=False, header_style="bold")
     for number, column in enumerate(columns):
-        made.add_column(column, overflow="fold", no_wrap=number == 0)  # the first is what one copies
+        made.add_column(column, overflow="fold", no_wrap=number < len(columns) - 1)
     for row in rows:
         made.add_row(*row)
     console.print(made)

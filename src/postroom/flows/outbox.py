@@ -216,6 +216,7 @@ class Outbox:
     async def _answered(
         self, lease: Lease, mailbox: Mailbox, delivery: Delivery, answer: Answer, began: datetime, *, alone: bool
     ) -> Next:
+        await self._store.heard(mailbox.id, Direction.SMTP, self._world.now())
         judged = judge(delivery, answer)
         refused = judged.mailbox
         if refused is not None:

@@ -101,6 +101,7 @@ class Sent:
             next_attempt_at=delivery.expires_at if signal is Signal.UNKNOWABLE else now,
             sent_copy=SentCopy.DONE if found else delivery.sent_copy,
             recipients=_accepted(delivery) if found else delivery.recipients,
+            diagnosis=None if found else delivery.diagnosis,
         )
         await self._store.settle(
             lease, Settlement(settled, delivery.state, events=delivery_events(self._world, settled, effects))

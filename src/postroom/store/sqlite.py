@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import sqlite3
 import threading
 import time
@@ -52,6 +53,10 @@ def engine(file: Path, patience: float = PATIENCE, *, create: bool = False) -> E
     """Connections in the driver's autocommit: we say BEGIN and COMMIT ourselves."""
 
     def connect() -> sqlite3.Connection:
+        if create:
+            # It holds people's mail: its owner's alone, and so its WAL. What goes wrong here, SQLite tells better.
+            with contextlib.suppress(OSError):
+                os.close(os.open(file, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
         address = f"file:{quote(str(file))}?mode={'rwc' if create else 'rw'}"
         connection = sqlite3.connect(
             address, uri=True, timeout=patience, isolation_level=None, check_same_thread=False, cached_statements=256

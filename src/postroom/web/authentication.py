@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -39,6 +40,7 @@ class Keys:
         self._world = world
         self._known: dict[str, _Known] = {}
         self._noted: dict[str, datetime] = {}
+        self._keeping: set[asyncio.Task[None]] = set()
 
     async def admits(self, digest: str) -> bool:
         """Whether the token with this digest is a key that is not revoked. Raises StoreUnavailable."""
@@ -52,14 +54,19 @@ class Keys:
             if len(self._known) >= _MOST_REMEMBERED:
                 self._known.clear()
             known = self._known[digest] = _Known(key.id, now + REMEMBERED)
-        await self._note(known.key_id, now)
+        self._note(known.key_id, now)
         return True
 
-    async def _note(self, key_id: str, now: datetime) -> None:
+    def _note(self, key_id: str, now: datetime) -> None:
         noted = self._noted.get(key_id)
         if noted is not None and now - noted < NOTED:
             return
         self._noted[key_id] = now
+        task = asyncio.create_task(self._keep(key_id, now))  # no request waits for it
+        self._keeping.add(task)
+        task.add_done_callback(self._keeping.discard)
+
+    async def _keep(self, key_id: str, now: datetime) -> None:
         try:
             await self._store.key_used(key_id, now)
         except StoreUnavailable as failure:  # with a full disk there is still much to be read
