@@ -230,6 +230,20 @@ def test_a_diagnosis_survives_json() -> None:
     assert Diagnosis.from_dict(diagnosis.as_dict()) == diagnosis
 
 
+def test_the_servers_own_words_count_and_not_the_sentence_that_dotnet_puts_before_them() -> None:
+    said_by = "Exceeded storage allocation. The server response was: 5.7.0 Our system detected an illegal attachment"
+    assert said("smtp", "data", said_by).code == "message_rejected"
+    assert said("smtp", "send", "Mailbox unavailable. The server response was: 5.7.1 Unable to relay").matched == (
+        "sender.relay"
+    )
+    assert said("smtp", "send", "Mailbox busy. The server response was: zxcvb").action is Action.DEFER_MESSAGE
+
+
+def test_words_in_brackets_are_words_unless_they_are_a_response_code() -> None:
+    assert said("imap", "auth", "IMAP4.error: b'[AUTHENTICATION FAILED]'").code == "invalid_credentials"
+    assert said("imap", "auth", "NO [UNAVAILABLE] zxcvb").matched == "code.unavailable"
+
+
 def test_words_inside_an_address_say_nothing() -> None:
     raw = "550 5.1.1 <spam.quota.relay@blacklist.example>: Recipient address rejected: User unknown"
     assert said("smtp", "rcpt", raw).matched == "recipient.unknown"

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from postroom.core.diagnosis.evidence import Evidence, Stage
 from postroom.core.diagnosis.guides import canonical_provider, provider_from_words
 from postroom.core.diagnosis.phrase import terms_of
+from postroom.core.diagnosis.wrapped import dotnet_reply, spelt_out
 from postroom.core.mailbox import Direction
 
 MATCHED_CHARACTERS = 8_192
@@ -18,9 +19,6 @@ MATCHED_CHARACTERS = 8_192
 _ENHANCED = re.compile(r"(?<![\w.:/\-])#?([245]\.\d{1,3}\.\d{1,3})(?!\d|\.\d)", re.ASCII)
 _REPLY = re.compile(r"(?<![\w.:/=@%+\-])\(?([45]\d\d)(?=[ ,\-:|\"'”]|$)", re.ASCII | re.MULTILINE)
 _REPLY_AND_ENHANCED = re.compile(r"\b([245]\d\d)\W{1,4}(?:b\W)?\W{0,4}([245]\.\d{1,3}\.\d{1,3})(?!\d)", re.ASCII)
-_LETTRE = re.compile(r"severity: (Transient|Permanent)\w+,\s+category: (\w+),\s+detail: (\w+)")
-_CATEGORIES = ("Syntax", "Information", "Connections", "Unspecified3", "Unspecified4", "MailSystem")
-_DETAILS = ("Zero", "One", "Two", "Three", "Four", "Five", "Six", "Seven", "Eight", "Nine")
 _NOT_A_REPLY = re.compile(
     r"\b(?:port|line|https?|http/[\d.]+|http error|errno|status|status code|after|in|timeout|size|pid|limit|limit of)"
     r"[\s:=#]*$",
@@ -43,6 +41,15 @@ _MECHANISM_LISTS = (
 _NOT_CODES = frozenset(
     {"CAPABILITY", "SSL", "X509", "INFO", "ERROR", "WARNING", "WARN", "DEBUG", "IMAP", "SMTP", "MAIL", "AUTH"}
 )
+_CODES = frozenset(
+    {
+        "ALERT", "ALREADYEXISTS", "AUTHENTICATIONFAILED", "AUTHORIZATIONFAILED", "BADCHARSET", "CANNOT", "CLIENTBUG",
+        "CLOSED", "CONTACTADMIN", "CORRUPTION", "EXPIRED", "EXPUNGEISSUED", "HASCHILDREN", "INUSE", "LIMIT",
+        "NONEXISTENT", "NOPERM", "OVERQUOTA", "PARSE", "PRIVACYREQUIRED", "READ-ONLY", "READ-WRITE", "REFERRAL",
+        "SERVERBUG", "TEMPFAIL", "THROTTLED", "TOOBIG", "TRYCREATE", "UNAVAILABLE", "UNKNOWN-CTE", "WEBALERT",
+    }
+)  # fmt: skip
+"""Response codes (RFC 9051, RFC 5530; Gmail, Yahoo, WildDuck): rows ask for them as codes, not as words."""
 _QUOTES = str.maketrans({"“": '"', "”": '"', "‘": "'", "’": "'", "‐": "-", "‑": "-", "–": "-", "\u00a0": " "})
 
 
@@ -75,13 +82,15 @@ def facts_of(evidence: Evidence) -> Facts:
     challenge = evidence.challenge or decoded_challenge(raw) or ""
     sending = evidence.direction is Direction.SMTP
     said = raw if sending else _BRACKETED.sub(_without_code, raw)
+    dotnet, server = dotnet_reply(raw) if sending else (None, "")
+    said = server or said
     words = f"{said}\n{shortened(evidence.exception or '')}\n{challenge}"
     lowered = words.translate(_QUOTES).lower().split()
     text = " ".join("@" if _is_address(word) else word for word in lowered)
     enhanced = enhanced_code(evidence.enhanced or "") or (enhanced_code(raw) if sending else None)
     reply = evidence.smtp_code
     if reply is None and sending and evidence.stage is not Stage.OAUTH:
-        reply = reply_code(raw, enhanced)
+        reply = dotnet or reply_code(raw, enhanced)
     provider = canonical_provider(evidence.provider)
     return Facts(
         direction=evidence.direction,
@@ -135,16 +144,7 @@ def reply_code(raw: str, enhanced: str | None = None) -> int | None:
         if _NOT_A_REPLY.search(before) or (enhanced and found.group(1)[0] != enhanced[0]):
             continue
         return int(found.group(1))
-    return _spelt_out(raw)
-
-
-def _spelt_out(raw: str) -> int | None:
-    """The reply code as the Rust library lettre prints it, a word for each digit."""
-    found = _LETTRE.search(raw)
-    if found is None or found.group(2) not in _CATEGORIES or found.group(3) not in _DETAILS:
-        return None
-    first = 4 if found.group(1) == "Transient" else 5
-    return first * 100 + _CATEGORIES.index(found.group(2)) * 10 + _DETAILS.index(found.group(3))
+    return spelt_out(raw)
 
 
 def imap_status(raw: str) -> str | None:
@@ -176,7 +176,7 @@ def response_codes(given: str | None, raw: str) -> frozenset[str]:
 
 
 def _without_code(found: re.Match[str]) -> str:
-    return found.group(0) if found.group(1) in _NOT_CODES else " "
+    return " " if found.group(1) in _CODES else found.group(0)
 
 
 def decoded_challenge(raw: str) -> str | None:

@@ -277,7 +277,8 @@ RULES = (
         unless=phrases(
             """
             recipient | destinataire | you tried to reach | you are trying | plaintext | ssl | tls
-            basic authentication | mail from ip | temporarily unavailable
+            basic authentication | mail from ip | temporarily unavailable | your message to | delivery error
+            cannot be delivered | could not be delivered
             """
         ),
         unless_codes=("UNAVAILABLE",),

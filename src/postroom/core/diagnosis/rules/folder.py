@@ -101,7 +101,7 @@ RULES = (
             cannot select | can't select | select failed | not selectable | noselect | only sub folders
             isn't selectable | mailbox unavailable | folder unavailable | unselectable | failed to open folder
             failed to open mailbox | unable to select | failed to select | examine failed | 文件夹
-            selectable mailbox | unknown namespace | maildir … no such file
+            selectable mailbox | unknown namespace | maildir… no such file
             """
         ),
         unless=phrases(

@@ -114,7 +114,11 @@ RULES = (
             too frequent | request limit | limit reached | session expired, please login again | server busy
             """
         ),
-        unless=phrases("command line"),
+        unless=phrases(
+            """
+            command line | folder limit
+            """
+        ),
         example="NO Upload was rate limited. Try again in 10 minutes.",
         given={"stage": Stage.APPEND},
         source="WildDuck; Gmail's bandwidth limits; Exchange throttling; RFC 5530 LIMIT",

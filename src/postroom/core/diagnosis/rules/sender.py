@@ -116,18 +116,18 @@ RULES = (
             """
             banned sending ip | blocked using | blacklist | blocklist | black list | block list | blocked by
             spamhaus | spamcop | barracuda | sorbs | rbl | dnsbl | listed in | listed at | poor reputation
-            bad reputation | low reputation | reputation of | client host rejected | client host blocked
-            ip not in whitelist | ip address rejected | ip address blocked | ip … blocked | ip … denied
-            ip is blocked | your ip | ip address … not | ip address has been | ip blocked
-            connections will not be accepted | connection refused by policy | connection rejected
-            no smtp service | bad dns ptr | ptr record | reverse dns | rdns | cannot find your hostname
-            cannot find your reverse | reverse lookup | hostname … not found | refused to talk | access denied
-            access not allowed | not accepted from | dynamic ip | dial-up | dialup | residential
-            from this range | invalid ip | black ip | ip is rejected | ip is hangup | remote ip check
-            not welcome | denied by policy | host … rejected | hl:ipb | hl:rep | wm:bli | geoip | geo-block
-            by country | your country | poor sender reputation | block-listed | spam source | deny list
-            denylist | blocked for | unauthorized ip | ip not authorized | transient ip | from ip range
-            cloudmark | sender intelligence | spam abuse detected
+            bad reputation | low reputation | reputation of | client host blocked | ip not in whitelist
+            ip address rejected | ip address blocked | ip … blocked | ip … denied | ip is blocked | your ip
+            ip address … not | ip address has been | ip blocked | connections will not be accepted
+            connection refused by policy | connection rejected | no smtp service | bad dns ptr | ptr record
+            reverse dns | rdns | cannot find your hostname | cannot find your reverse | reverse lookup
+            hostname … not found | refused to talk | access denied | access not allowed | not accepted from
+            dynamic ip | dial-up | dialup | residential | from this range | invalid ip | black ip
+            ip is rejected | ip is hangup | remote ip check | not welcome | denied by policy | host rejected
+            hl:ipb | hl:rep | wm:bli | geoip | geo-block | by country | your country | poor sender reputation
+            block-listed | spam source | deny list | denylist | blocked for | unauthorized ip
+            ip not authorized | transient ip | from ip range | cloudmark | sender intelligence
+            spam abuse detected
             """
         ),
         unless=phrases(

@@ -49,10 +49,7 @@ RULES = (
         cause="not_signed_in",
         words=phrases("secure connection or the client was not authenticated"),
         unless=phrases("starttls"),
-        example=(
-            "The SMTP server requires a secure connection or the client was not authenticated. The server response "
-            "was: 5.7.0 Authentication Required."
-        ),
+        example="The SMTP server requires a secure connection or the client was not authenticated.",
         given={"stage": Stage.SEND},
         source=".NET SmtpClient puts one sentence before every 530",
     ),

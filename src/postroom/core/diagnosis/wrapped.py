@@ -1,0 +1,46 @@
+"""Reads a server's reply out of the forms that client libraries give it. Plain replies are read in `facts`."""
+
+from __future__ import annotations
+
+import re
+
+_LETTRE = re.compile(r"severity: (Transient|Permanent)NegativeCompletion,\s+category: (\w+),\s+detail: (\w+)")
+_CATEGORIES = ("Syntax", "Information", "Connections", "Unspecified3", "Unspecified4", "MailSystem")
+_DETAILS = ("Zero", "One", "Two", "Three", "Four", "Five", "Six", "Seven", "Eight", "Nine")
+_RESPONSE_WAS = "server response was:"
+_DOTNET = {
+    "service not available": 421,
+    "mailbox busy": 450,
+    "error in processing": 451,
+    "insufficient system storage": 452,
+    "client does not have permission": 454,
+    "syntax error, command unrecognized": 500,
+    "syntax error in command or parameters": 501,
+    "command not implemented": 502,
+    "bad sequence of commands": 503,
+    "requires a secure connection": 530,
+    "mailbox unavailable": 550,
+    "user not local": 551,
+    "exceeded storage allocation": 552,
+    "mailbox name not allowed": 553,
+    "transaction failed": 554,
+}
+"""The sentences of .NET's SmtpStatusCode: SmtpClient prints one before the server's words, and drops the code."""
+
+
+def spelt_out(raw: str) -> int | None:
+    """The reply code as the Rust library lettre prints it, a word for each digit."""
+    found = _LETTRE.search(raw)
+    if found is None or found.group(2) not in _CATEGORIES or found.group(3) not in _DETAILS:
+        return None
+    first = 4 if found.group(1) == "Transient" else 5
+    return first * 100 + _CATEGORIES.index(found.group(2)) * 10 + _DETAILS.index(found.group(3))
+
+
+def dotnet_reply(raw: str) -> tuple[int | None, str]:
+    """The reply code that .NET's sentence stands for, and the server's own words behind it; None and "" without."""
+    sentence, marker, words = raw.partition(_RESPONSE_WAS)
+    if not marker:
+        return None, ""
+    lowered = sentence.lower()
+    return next((code for said, code in _DOTNET.items() if said in lowered), None), words.strip()
