@@ -11,10 +11,10 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import TYPE_CHECKING
 
 import structlog
 import uvicorn
-from fastapi import FastAPI
 
 from postroom import __version__
 from postroom.core.identity import Kind
@@ -36,14 +36,15 @@ from postroom.flows.sync import Sync
 from postroom.flows.watch import Watch
 from postroom.settings import BadSettings, Settings, secret_key
 from postroom.store import open_store
-from postroom.web import build as build_web
-from postroom.web.services import Services
 from postroom.wire.discovery import Discovery
 from postroom.wire.imap import Imap
 from postroom.wire.resolve import Guard
 from postroom.wire.smtp import Smtp, Timeouts
 from postroom.wire.webhook import Webhooks
 from postroom.world import RealWorld
+
+if TYPE_CHECKING:
+    from fastapi import FastAPI
 
 log = structlog.get_logger()
 
@@ -130,6 +131,10 @@ def _close_web(house: House, server: uvicorn.Server) -> None:
 
 
 def _web(house: House) -> FastAPI:
+    # Here, so that a command which only looks something up does not load a web framework.
+    from postroom.web import Services
+    from postroom.web import build as build_web
+
     return build_web(
         Services(
             world=house.world,

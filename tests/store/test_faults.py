@@ -287,7 +287,7 @@ async def test_a_defect_of_ours_is_told_without_repeating_anyones_mail(store: St
 
 async def test_a_database_file_is_its_owners_alone(tmp_path: Path) -> None:
     store = await open_store(f"sqlite:///{tmp_path / 'mail.db'}", secret_key=KEY, world=World())
-    modes = {one.name: one.stat().st_mode & 0o777 for one in tmp_path.iterdir()}
+    modes = {entry.name: entry.stat().st_mode & 0o777 for entry in os.scandir(tmp_path)}
     await store.close()
     assert "mail.db-wal" in modes
     assert set(modes.values()) == {0o600}

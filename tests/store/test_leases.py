@@ -126,3 +126,17 @@ async def test_a_late_owner_writes_nothing_however_the_race_ends(database_url: s
         await one.record(replace(lease, epoch=2), cursor, [])
     await one.close()
     await two.close()
+
+
+async def test_what_a_dead_worker_left_in_a_file_is_not_waited_for(sqlite_url: str) -> None:
+    dead = await open_store(sqlite_url, secret_key=KEY, world=World())
+    made = await add_mailbox(dead, World())
+    await dead.heartbeat("wrk_dead", "here", NOON, TTL)
+    assert await dead.claim("wrk_dead", NOON) == [Lease(made.id, "wrk_dead", 1)]
+    beside = await open_store(sqlite_url, secret_key=KEY, world=World())
+    assert await beside.claim("wrk_beside", NOON) == []
+    await beside.close()
+    await dead.close()  # as at its death: the lock goes, the lease stays
+    after = await open_store(sqlite_url, secret_key=KEY, world=World())
+    assert await after.claim("wrk_after", NOON) == [Lease(made.id, "wrk_after", 2)]
+    await after.close()

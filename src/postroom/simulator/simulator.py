@@ -24,7 +24,6 @@ from postroom.simulator.accounts import (
     Submission,
 )
 from postroom.simulator.certificates import Certificates
-from postroom.simulator.control import serve_control
 from postroom.simulator.fault import Fault, Faults, FieldError, NotThere, Service, StandingFault
 from postroom.simulator.folder import Folder, StoredMessage
 from postroom.simulator.imap.session import ImapSession
@@ -80,6 +79,9 @@ class Simulator:
             starting.push_async_callback(self._ports.close)
             await self._ports.open()
             if self.control_port is not None:
+                # Here, so that commands which only name the simulator's words do not load a web framework.
+                from postroom.simulator.control import serve_control
+
                 control = serve_control(self, self.host, self.control_port)
                 self.control_port = await starting.enter_async_context(control)
             self._running = starting.pop_all()

@@ -34,6 +34,10 @@ class Database(Protocol):
         """A write that nobody waits for: wakes no one."""
         ...
 
+    def sole(self) -> bool:
+        """Whether there is surely no other worker as this one begins: then nothing left behind need be waited for."""
+        ...
+
     async def close(self) -> None: ...
 
 

@@ -88,6 +88,9 @@ class PostgreSQLDatabase:
     async def note(self, query: Callable[Concatenate[Connection, P], T], /, *args: P.args, **kwargs: P.kwargs) -> T:
         return await self._repeated(self._write, lambda connection: query(connection, *args, **kwargs))
 
+    def sole(self) -> bool:
+        return False  # others may work on any host
+
     async def close(self) -> None:
         if self._closed:
             return

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import fcntl
 import os
 import sqlite3
 import threading
@@ -216,6 +217,7 @@ class SQLiteDatabase:
         self._writer = _Writer(self, "writer", self._writes)
         self._readers = [_Reader(self, f"reader {number}", self._reads) for number in range(READERS)]
         self._closed = False
+        self._lock: int | None = None
         for thread in (self._writer, *self._readers):
             thread.start()
 
@@ -254,6 +256,24 @@ class SQLiteDatabase:
             await asyncio.to_thread(thread.join)
         await asyncio.sleep(0)  # the last answers are on their way through the loop
         self.engine.dispose()
+        if self._lock is not None:
+            os.close(self._lock)
+
+    def sole(self) -> bool:
+        """Every worker shares a lock on a file beside the database, which the kernel lifts when its process dies. Who
+        gets it alone, when it begins, has no one beside it; asked again, it says no."""
+        if self._lock is not None:
+            return False
+        try:
+            self._lock = os.open(f"{self._file}-worker", os.O_CREAT | os.O_RDWR, 0o600)
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            alone = True
+        except OSError:  # another has it, or the disk is full: leases protect all the same, only slower
+            alone = False
+        if self._lock is not None:
+            with contextlib.suppress(OSError):
+                fcntl.flock(self._lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        return alone
 
     def judged(self, error: BaseException) -> BaseException:
         """What an error means, in a thread's hands."""

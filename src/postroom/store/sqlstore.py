@@ -130,7 +130,7 @@ class SqlStore:
             raise
 
     async def claim(self, worker_id: str, now: datetime, limit: int = 1000) -> list[Lease]:
-        return await self._write(leases.claim, worker_id, now, limit)
+        return await self._write(leases.claim, worker_id, now, limit, self._database.sole())
 
     async def leases(self, worker_id: str) -> list[Lease]:
         return await self._read(leases.of_worker, worker_id)
