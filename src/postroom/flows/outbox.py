@@ -31,6 +31,7 @@ from postroom.core.ports.wire import Answer, Envelope, SmtpSession, SmtpWire
 from postroom.core.ports.world import World
 from postroom.flows.announce import delivery_events
 from postroom.flows.own import Own
+from postroom.flows.raw import raw_of
 from postroom.flows.recover import Recover
 from postroom.flows.turns import Turns
 
@@ -170,9 +171,7 @@ class Outbox:
         self, lease: Lease, mailbox: Mailbox, session: SmtpSession, delivery: Delivery, *, alone: bool = False
     ) -> Next:
         """One try. `alone`: the mailbox is not connected, and this message, already begun, is to tell whether it is."""
-        raw = await self._store.raw(delivery.message_id)
-        if raw is None:
-            raise RuntimeError(f"{delivery.id} has no bytes")
+        raw = await raw_of(self._store, delivery)
         try_ = _Try(self._world.now(), begun=alone)
 
         async def begin() -> bool:

@@ -16,6 +16,7 @@ from postroom.core.ports.wire import ImapSession, ImapWire
 from postroom.core.ports.world import World
 from postroom.flows.announce import delivery_events
 from postroom.flows.own import Own
+from postroom.flows.raw import raw_of
 from postroom.flows.turns import Turns
 
 log = structlog.get_logger()
@@ -74,9 +75,7 @@ class Sent:
     async def _file(self, lease: Lease, session: ImapSession, folder: str, delivery: Delivery) -> None:
         # An APPEND whose answer was cut off has filed it already: looking first is what keeps it from a second.
         if not await session.find(folder, delivery.rfc_message_id):
-            raw = await self._store.raw(delivery.message_id)
-            if raw is None:
-                raise RuntimeError(f"{delivery.id} has no bytes")
+            raw = await raw_of(self._store, delivery)
             await session.append(folder, raw, ("\\Seen",), delivery.updated_at)
         await self._store.copied(lease, delivery.id, SentCopy.DONE)
 

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 import structlog
 
 from postroom.core.diagnosis import Failure, diagnose
-from postroom.core.ports.store import Lease, LeaseLost, StoreUnavailable
+from postroom.core.ports.store import Lease, LeaseLost, MailboxGone, StoreUnavailable
 from postroom.core.ports.world import World
 
 log = structlog.get_logger()
@@ -53,6 +53,8 @@ class Turns:
             bound.warning("mail server failed", code=diagnose(failure.evidence).name)
         except LeaseLost:
             bound.info("another worker has the mailbox")
+        except MailboxGone:
+            bound.info("the mailbox was removed")
         except StoreUnavailable as unavailable:
             bound.warning("store unavailable", error=str(unavailable))
         except Exception:

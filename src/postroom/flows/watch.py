@@ -9,7 +9,7 @@ import structlog
 from postroom.core import provider
 from postroom.core.diagnosis import Evidence, Failure, Stage
 from postroom.core.mailbox import Direction, Mailbox
-from postroom.core.ports.store import Lease, LeaseLost, Store, StoreUnavailable
+from postroom.core.ports.store import Lease, LeaseLost, MailboxGone, Store, StoreUnavailable
 from postroom.core.ports.wire import Idled, ImapSession, ImapWire
 from postroom.core.ports.world import World
 from postroom.flows.recover import Recover
@@ -49,12 +49,15 @@ class Watch:
         if view is None:
             return
         mailbox = view.mailbox
+        failure: Failure | None = None
         try:
             await self._session(lease, mailbox)
         except* Failure as failures:
-            await self._recover.failed(mailbox, Direction.IMAP, _first(failures))
+            failure = _first(failures)
         except* LeaseLost:
             log.info("another worker has the mailbox", mailbox=mailbox.id)
+        except* MailboxGone:
+            log.info("the mailbox was removed", mailbox=mailbox.id)
         except* StoreUnavailable as unavailable:
             log.warning("store unavailable", mailbox=mailbox.id, error=str(unavailable.exceptions[0]))
             await asyncio.sleep(STORE_PAUSE)
@@ -63,7 +66,18 @@ class Watch:
             log.exception("receiving broke by a fault of ours", mailbox=mailbox.id)
             fault = f"{type(faults.exceptions[0]).__name__}"
             evidence = Evidence(Direction.IMAP, Stage.FETCH, provider=mailbox.provider, exception=fault)
-            await self._recover.failed(mailbox, Direction.IMAP, Failure(evidence))
+            failure = Failure(evidence)
+        if failure is not None:
+            await self._broke(mailbox, failure)
+
+    async def _broke(self, mailbox: Mailbox, failure: Failure) -> None:
+        try:
+            await self._recover.failed(mailbox, Direction.IMAP, failure)
+        except MailboxGone:
+            log.info("the mailbox was removed", mailbox=mailbox.id)
+        except StoreUnavailable as unavailable:
+            log.warning("store unavailable", mailbox=mailbox.id, error=str(unavailable))
+            await asyncio.sleep(STORE_PAUSE)
 
     async def _session(self, lease: Lease, mailbox: Mailbox) -> None:
         credential = await self._store.credential(mailbox.id)
