@@ -6,6 +6,7 @@ import asyncio
 import json as jsonlib
 import os
 import signal
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -99,7 +100,68 @@ def fail_(
         "times": times,
     }
     made = _call(control, "POST", "/faults", {name: value for name, value in fault.items() if value is not None})
-    say(f"{protocol} {stage} fails now (fault {made['id']}). Mend it: postroom simulate mend")
+    _say_failing(made)
+
+
+@app.command()
+def replay(
+    record: str = typer.Argument(
+        metavar="FILE|TEXT",
+        help="A file of recorded failures, one JSON object a line (- is standard input); with --direction and --stage "
+        "the text itself.",
+    ),
+    wanted: str | None = typer.Option(None, "--id", help="Which record of the file."),
+    direction: Service | None = typer.Option(None, help="Of the text: imap or smtp."),
+    stage: str | None = typer.Option(None, help="Of the text: connect, tls, greeting, auth, select, rcpt, data, …"),
+    account: str | None = typer.Option(None, help="Only for this account."),
+    times: int | None = typer.Option(None, help="Only so often."),
+    control: str = _CONTROL,
+) -> None:
+    """Play a recorded failure, until it is cleared: clients meet the words that were recorded.
+
+    A record is what `postroom diagnose --jsonl` reads: direction, stage, raw, and where known status, response_code,
+    smtp_code, enhanced. `data` is played after the final dot, `send` at MAIL; `dns` and `oauth` cannot be played,
+    because no mail server says them.
+
+    Examples: postroom simulate replay failures.jsonl --id smtp-0002
+
+    postroom simulate replay --direction imap --stage auth "NO [UNAVAILABLE] Temporary authentication failure."
+    """
+    if (direction is None) is not (stage is None):
+        fail("--direction and --stage go together: both for a text, neither for a file", 2)
+    if direction is None or stage is None:
+        played = _recorded(record, wanted)
+    elif wanted is not None:
+        fail("--id chooses a record of a file: leave it out, or --direction and --stage", 2)
+    else:
+        played = {"direction": direction.value, "stage": stage, "raw": record}
+    narrowed = {name: value for name, value in (("account", account), ("times", times)) if value is not None}
+    _say_failing(_call(control, "POST", "/faults/replay", played | narrowed))
+
+
+def _recorded(file: str, wanted: str | None) -> dict[str, Any]:
+    """The record of a file that is wanted, or its only one. Ends with a sentence where that cannot be read."""
+    records: list[dict[str, Any]] = []
+    try:
+        text = sys.stdin.read() if file == "-" else Path(file).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as fault:
+        fail(f"{file} cannot be read ({fault}). To play a text, give --direction and --stage.", 2)
+    for number, line in enumerate(text.split("\n"), 1):
+        if not line.strip():
+            continue
+        try:
+            record = jsonlib.loads(line)
+        except jsonlib.JSONDecodeError as fault:
+            fail(f"{file}, line {number}: no JSON ({fault.msg})", 2)
+        if not isinstance(record, dict):
+            fail(f"{file}, line {number}: a record is a JSON object", 2)
+        records.append(record)
+    found = [record for record in records if wanted is None or str(record.get("id")) == wanted]
+    if len(found) != 1:
+        which = "no record" if not found else f"{len(found)} records"
+        named = f" with the id {wanted}" if wanted is not None else ""
+        fail(f"{file} holds {which}{named}" + (": choose one with --id" if found and wanted is None else ""), 2)
+    return found[0]
 
 
 @app.command()
@@ -156,6 +218,10 @@ def deliver(
 def state(control: str = _CONTROL) -> None:
     """Show accounts, faults and what was sent, as JSON."""
     print_json({**_call(control, "GET", "/state"), "outbox": _call(control, "GET", "/outbox")})
+
+
+def _say_failing(made: dict[str, Any]) -> None:
+    say(f"{made['protocol']} {made['stage']} fails now (fault {made['id']}). Mend it: postroom simulate mend")
 
 
 def _call(control: str, method: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
