@@ -162,7 +162,8 @@ class _Checkup:
         fail(
             f"no mail server was found for {self._given.address}: it is no provider in the built-in table, and its "
             "domain has no autoconfig file, no SRV records (RFC 6186), no MX of a known provider, and no host named "
-            "imap., smtp. or mail. Look at the spelling, or name the servers with --imap and --smtp"
+            "imap., smtp. or mail. (or this machine cannot look up names). Look at the spelling, or name the servers "
+            "with --imap and --smtp"
         )
 
     def _conclude(self, visit: Visit) -> None:

@@ -16,7 +16,9 @@ class Step(Output):
     """One step of a connection."""
 
     name: str = Field(
-        description="resolve, connect, tls, greeting, capabilities, starttls, sign_in or select.", examples=["sign_in"]
+        description="resolve, connect, tls, greeting, capabilities, starttls, sign_in or select; for a shared mailbox "
+        "also rights and sender.",
+        examples=["sign_in"],
     )
     outcome: Literal["ok", "failed"]
     detail: str = Field(description="What came back, in a line.")
