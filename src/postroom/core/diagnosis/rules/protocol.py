@@ -10,6 +10,35 @@ from postroom.core.diagnosis.verdict import Action
 PROTOCOL = "protocol_error"
 AFTER = FOLDER | {Stage.CAPABILITY, Stage.AUTH, Stage.LOGOUT}
 AT_FETCH = {"stage": Stage.FETCH}
+REFUSED = phrases(
+    """
+    unknown command | command unknown | unrecognized command | unrecognised command | command not valid
+    not valid in this state | command not allowed | not allowed in this state | not allowed now | bad command
+    command error | syntax error | parse error | could not parse | unable to parse | couldn't parse
+    command line | line too long | command is not valid | unexpected response | bad response | unexpected token
+    extra arguments | message set | sequence | illegal state | wrong state | wrong argument | protocol error
+    protocol violation | command not supported | not implemented | not recognized | unexpected data
+    authenticate aborted | bad literal | error in imap | unexpected character | malformed
+    unexpected continuation | parseexception | protocolexception | unexpected end of | could not read
+    imap4rev1 … required | unsupported | message number | no matching messages | some of the requested messages
+    some messages | cannot be parsed | command tag | illegal argument | illegal tag | illegal in state
+    bad protocol | disabled by configuration | no longer exists | in this connection state | must be in … state
+    must be in selected | login first | authenticate first | select a mailbox first | null command
+    requires … parameter | messages have been expunged | message has been expunged | not in mailbox
+    no such message | message not found | not permitted now | expected done | only allowed in states
+    invalid command | invalid imap command | too many invalid | missing required argument | missing argument
+    missing close | missing open | invalid argument | invalid sasl argument | invalid uid | invalid messageset
+    invalid literal | invalid tag | invalid characters | invalid search | invalid base64 | invalid data
+    invalid response | invalid idle | invalid list | invalid state | invalid syntax | invalid parameters
+    invalid flag | invalid system flag | requires … argument | mail number | brackets are | parenthes
+    """
+)
+NOT_REFUSED = phrases(
+    """
+    connection | zlib | authentication failed | invalid credentials | login failed | timed out | timeout
+    authenticationfailed | eof | connectresponse | password | session expired | unexpectedly | socket
+    """
+)
 
 RULES = (
     Rule(
@@ -144,38 +173,37 @@ RULES = (
         source="Rust imap-codec and others that could not read the answer",
     ),
     Rule(
+        id="protocol.refused.append",
+        imap=PROTOCOL,
+        action=Action.FAIL_MESSAGE,
+        cause="append_refused",
+        stages=frozenset({Stage.APPEND}),
+        words=REFUSED,
+        unless=NOT_REFUSED,
+        example="280 BAD Error in IMAP command APPEND: 8bit data in atom .",
+        given={"stage": Stage.APPEND},
+        source="Dovecot; RFC 9051 section 6.3.12: this message is not kept, others are",
+    ),
+    Rule(
+        id="protocol.unreadable-message",
+        imap=PROTOCOL,
+        action=Action.FAIL_MESSAGE,
+        cause="protocol",
+        stages=frozenset({Stage.FETCH}),
+        words=phrases("mail cannot be parsed | message cannot be parsed | message corrupted | message is corrupt"),
+        example="NO failed. Mail cannot be parsed.",
+        given={"stage": Stage.FETCH},
+        source="James FAILURE_MAIL_PARSE: one message, the mailbox is healthy",
+    ),
+    Rule(
         id="protocol.refused",
         imap=PROTOCOL,
         action=Action.FIX_SETTINGS,
         cause="protocol",
-        stages=AFTER,
-        unless_codes=("EXPUNGEISSUED",),
-        words=phrases(
-            """
-            unknown command | command unknown | unrecognized command | unrecognised command | command not valid
-            not valid in this state | command not allowed | not allowed in this state | not allowed now
-            bad command | command error | syntax error | parse error | could not parse | unable to parse
-            couldn't parse | command line | line too long | command is not valid | unexpected response
-            bad response | unexpected token | extra arguments | message set | sequence | illegal state
-            wrong state | wrong argument | protocol error | protocol violation | command not supported
-            not implemented | not recognized | unexpected data | authenticate aborted | bad literal
-            error in imap | unexpected character | malformed | unexpected continuation | parseexception
-            protocolexception | unexpected end of | could not read | imap4rev1 … required | unsupported
-            message number | no matching messages | some of the requested messages | some messages
-            cannot be parsed | command tag | illegal argument | illegal tag | illegal in state | bad protocol
-            disabled by configuration | no longer exists | in this connection state | must be in … state
-            must be in selected | login first | authenticate first | select a mailbox first | null command
-            requires … parameter | parameters | missing | bogus | messages have been expunged
-            message has been expunged | not in mailbox | no such message | message not found | not permitted now
-            expected done | only allowed in states | invalid
-            """
-        ),
-        unless=phrases(
-            """
-            connection | zlib | authentication failed | invalid credentials | login failed | timed out | timeout
-            authenticationfailed | eof | connectresponse | password | session expired | unexpectedly | socket
-            """
-        ),
+        stages=AFTER - {Stage.APPEND},
+        unless_codes=("EXPUNGEISSUED", "AUTHENTICATIONFAILED"),
+        words=REFUSED,
+        unless=NOT_REFUSED,
         example="BAD Command is not valid in this state.",
         given={"stage": Stage.SELECT},
         source="RFC 9051 section 7.1.3; James; Dovecot; Exchange; Yahoo CLIENTBUG",
