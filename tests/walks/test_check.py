@@ -136,7 +136,15 @@ async def test_a_shared_mailbox_is_told_what_only_a_message_proves(tmp_path, ser
     simulator.create_account("anna@example.test", PASSWORD)
     out, _ = await check(tmp_path, ADDRESS, *servers, "--username", "anna@example.test")
     assert "SMTP ✓ sender" in out
-    assert "--send-test proves it" in out
+    assert "Try --send-test." in out
+
+
+async def test_a_test_message_shows_that_the_inbox_is_the_persons_own(tmp_path, servers, simulator):
+    simulator.create_account("anna@example.test", PASSWORD)
+    arguments = (*servers, "--username", "anna@example.test", "--send-test", "--wait", "1")
+    out, _ = await check(tmp_path, ADDRESS, *arguments, code=1)
+    assert "The test message did not arrive as it should:" in out
+    assert "whether both servers serve the same mailbox" in out
 
 
 async def test_an_address_whose_servers_cannot_be_found_is_a_finding_and_clean_json(tmp_path):
