@@ -183,8 +183,8 @@ class _Checkup:
             _show_trip(self._trip)
         elif (who := visit.chosen[1].way.endpoint.username) and signs_in_as_another(self._given.address, who):
             paragraph(
-                f"{escape(who)} signs in for {escape(self._given.address)}. What only a message proves: that INBOX is the "
-                "shared mailbox's and not the person's own, and that the person may send as it, which some servers, "
+                f"{escape(who)} signs in for {escape(self._given.address)}. What only a message proves: that INBOX is "
+                "the shared mailbox's and not the person's own, and that the person may send as it, which some servers, "
                 "Exchange among them, check last. Try --send-test."
             )
 
