@@ -184,8 +184,8 @@ class _Checkup:
         elif (who := visit.chosen[1].way.endpoint.username) and signs_in_as_another(self._given.address, who):
             paragraph(
                 f"{escape(who)} signs in for {escape(self._given.address)}. What only a message proves: that INBOX is "
-                "the shared mailbox's and not the person's own, and that the person may send as it, which some servers, "
-                "Exchange among them, check last. Try --send-test."
+                "the shared mailbox's and not the person's own, and that the person may send as it, which some "
+                "servers, Exchange among them, check last. Try --send-test."
             )
 
     def as_dict(self) -> dict[str, Any]:
