@@ -1,0 +1,139 @@
+"""The provider's trouble and the mailbox's own: who is asked to sign in, and when it is tried again."""
+
+import asyncio
+from datetime import timedelta
+
+import pytest
+
+from postroom.core.health import State
+from postroom.core.mailbox import Direction
+from postroom.simulator import Behaviour, Fault, Service
+from tests.flows.house import running, until
+
+REFUSED = {
+    Direction.SMTP: Fault(protocol=Service.SMTP, stage="auth", answer="535 5.7.8 Authentication credentials invalid"),
+    Direction.IMAP: Fault(
+        protocol=Service.IMAP, stage="auth", answer="{tag} NO [AUTHENTICATIONFAILED] Authentication failed."
+    ),
+}
+
+
+async def six(house):
+    return [await house.connect(f"team{number}@shop.test") for number in range(6)]
+
+
+async def both(house, mailboxes, holds):
+    """Waits until it holds of both directions of all these mailboxes."""
+
+    async def look():
+        return [await house.store.health(one, direction) for one in mailboxes for direction in Direction]
+
+    return await until(look, lambda all_: all(map(holds, all_)))
+
+
+async def test_nobody_is_asked_to_sign_in_again_where_all_mailboxes_of_a_provider_are_refused_alike(tmp_path):
+    async with running(tmp_path, degraded_minutes=10) as house:
+        mailboxes = await six(house)
+        for fault in REFUSED.values():
+            await house.simulator.add_fault(fault)
+        house.simulator.kick()
+        waiting = [await house.send(one) for one in mailboxes]
+        await both(house, mailboxes, lambda health: health.diagnosis and health.diagnosis.code == "invalid_credentials")
+        for minutes in (6, 6, 6):  # confirmations, and on and on, every five minutes
+            before = {(one.mailbox_id, one.direction): one.failures for one in await both(house, mailboxes, bool)}
+            house.world.move(minutes=minutes)
+            await both(
+                house, mailboxes, lambda one, before=before: one.failures > before[one.mailbox_id, one.direction]
+            )
+        states = {health.state for health in await both(house, mailboxes, lambda health: not health.usable)}
+        assert states <= {State.FALTERING, State.SUSPECTED, State.DEGRADED, State.DOUBTED}
+        assert await house.events("mailbox.needs_reauth") == []
+        told = await until(lambda: house.events("mailbox.degraded"), lambda found: len(found) >= 12)
+        assert len(told) == 12
+
+        await house.simulator.clear_faults()
+        for one in waiting:
+            await house.sent_in_time(one.id, minutes=8)
+        await both(house, mailboxes, lambda health: health.usable)
+        assert await house.events("mailbox.needs_reauth") == []
+
+
+async def test_the_two_whose_passwords_were_changed_are_asked_and_the_others_work(tmp_path):
+    async with running(tmp_path) as house:
+        mailboxes = await six(house)
+        for number in (0, 1):
+            house.simulator.change_account(f"team{number}@shop.test", password="another")
+        waiting = [await house.send(one) for one in mailboxes]
+        await both(house, mailboxes[:2], lambda health: health.state is State.SUSPECTED)
+        house.world.move(seconds=11)
+        await both(house, mailboxes[:2], lambda health: health.state is State.NEEDS_REAUTH)
+        for one in waiting[2:]:
+            await house.delivery_in(one.id, "sent")
+        told = [(data["address"], data["direction"]) for data in await house.events("mailbox.needs_reauth")]
+        assert sorted(told) == [
+            (f"team{number}@shop.test", way) for number in (0, 1) for way in ("receiving", "sending")
+        ]
+
+
+async def test_what_a_person_must_change_at_the_provider_is_noticed_by_itself_within_minutes(tmp_path):
+    async with running(tmp_path) as house:
+        mailbox = await house.connect()
+        answer = "535 5.7.139 Authentication unsuccessful, SmtpClientAuthentication is disabled for the Tenant."
+        fault = await house.simulator.add_fault(Fault(protocol=Service.SMTP, stage="auth", answer=answer))
+        waiting = await house.send(mailbox)
+        health = await house.sending(mailbox, lambda health: health.state is State.NEEDS_ATTENTION)
+        assert timedelta(minutes=3) < health.next_probe_at - health.since <= timedelta(minutes=5)
+        await house.pass_time(mailbox, minutes=6)
+        assert fault.fired <= 3
+        await house.simulator.clear_faults()
+        house.world.move(minutes=6)
+        await house.delivery_in(waiting.id, "sent")
+        assert len(await house.events("mailbox.needs_attention")) == 1
+
+
+async def test_a_mailbox_that_may_not_send_does_not_flip_between_connected_and_not(tmp_path):
+    async with running(tmp_path) as house:
+        mailbox = await house.connect()
+        answer = "554 5.2.252 SendAsDenied; team@shop.test not allowed to send as team@shop.test"
+        await house.simulator.add_fault(Fault(protocol=Service.SMTP, stage="dot", answer=answer))
+        waiting = [await house.send(mailbox, f"Answer {number}") for number in range(3)]
+        await house.sending(mailbox, lambda health: health.state is State.NEEDS_ATTENTION)
+        for _ in range(4):
+            await house.pass_time(mailbox, minutes=6)
+        assert len(await house.events("mailbox.needs_attention")) == 1
+        assert len(await house.events("mailbox.connected")) == 2
+        assert len(await house.events("delivery.held")) == 3
+        await until(lambda: house.store.delivery(waiting[0].id), lambda one: one.attempts == 5 and one.state == "held")
+        assert [(await house.store.delivery(one.id)).attempts for one in waiting[1:]] == [0, 0]
+        await house.simulator.clear_faults()
+        house.world.move(minutes=6)
+        for one in waiting:
+            await house.delivery_in(one.id, "sent")
+        assert house.subjects() == ["Answer 0", "Answer 1", "Answer 2"]
+        connected = await until(lambda: house.events("mailbox.connected"), lambda found: len(found) > 2)
+        assert len(connected) == 3
+
+
+@pytest.mark.parametrize("taken", [True, False], ids=["taken", "not taken"])
+async def test_a_provider_that_saves_what_it_sends_gives_a_certain_answer_about_an_unanswered_message(tmp_path, taken):
+    async with running(tmp_path) as house:
+        house.simulator.create_account("team@gmail.com", "correct horse", saves_sent=True)
+        mailbox = await house.connect("team@gmail.com")
+        assert (await house.store.mailbox(mailbox)).mailbox.provider == "gmail"
+        await house.simulator.add_fault(
+            Fault(protocol=Service.SMTP, stage="dot", behaviour=Behaviour.CLOSE, takes_effect=taken, times=1)
+        )
+        cut_off = await house.send(mailbox, "Cut off")
+        whole = await house.send(mailbox, "Whole")
+        await house.delivery_in(whole.id, "sent")
+        if not taken:
+            await house.delivery_in(cut_off.id, "unconfirmed")
+            for _ in range(4):  # the provider has a minute to show it
+                house.world.move(seconds=21)
+                await asyncio.sleep(0)
+        done = await house.delivery_in(cut_off.id, "sent")
+        assert sorted(house.subjects()) == ["Cut off", "Whole"]
+        outcomes = [one.outcome.name for one in await house.store.attempts(done.id)]
+        assert outcomes == (["UNANSWERED"] if taken else ["UNANSWERED", "ACCEPTED"])
+        sent = house.simulator.folder("team@gmail.com", "Sent").messages
+        assert len(sent) == 2  # none of ours beside the provider's
