@@ -35,7 +35,8 @@ async def test_the_proxy_cuts_after_so_many_bytes(dovecot, user, proxy):
     before = front.passed["to_client"]
     with pytest.raises((imaplib.IMAP4.abort, ConnectionResetError)):
         bodies(client)
-    assert front.passed["to_client"] - before == 50_000
+    # The answer to the log-in may be counted after it was read: some hundred bytes.
+    assert 50_000 <= front.passed["to_client"] - before < 51_000
     log_in(front.port, user).logout()
 
 
