@@ -131,7 +131,7 @@ RULES = (
             connexion … interrompue | connexion … perdue | conexión … cerrada | conexão … fechada
             connessione … chiusa | соединение … разорван | соединение … сброшен | соединение … закрыт
             принудительно разорвал | 连接已断开 | 连接被重置 | 连接关闭 | 切断されました | 強制的に切断
-            connection broken | connection was broken
+            connection broken | connection was broken | connection … was lost
             """
         ),
         example="ConnectionResetError: [Errno 104] Connection reset by peer",
@@ -180,7 +180,11 @@ RULES = (
             invalid greeting | network error
             """
         ),
-        unless=phrases("connection setup failed"),
+        unless=phrases(
+            """
+            connection setup failed | starttls
+            """
+        ),
         example="SMTP Error: Could not connect to SMTP host.",
         source="PHPMailer, Java Mail, nodemailer without the cause",
     ),

@@ -85,7 +85,8 @@ RULES = (
             not a relay | to relay | relay operation rejected | open relay | relay check domain | rcpthosts
             cannot deliver mail for | delivery is not allowed to | relay disallowed | open-relay
             relay is denied | relay was denied | relaying disabled | weiterleitung | non-accepted domain
-            not a local domain | non local recipient | non-local recipient | remote domain
+            not a local domain | non local recipient | non-local recipient | remote domain | relaying mail to
+            relaying to | relaying … not allowed | relaying … prohibited
             """
         ),
         unless=phrases(

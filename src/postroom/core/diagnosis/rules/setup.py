@@ -37,6 +37,7 @@ RULES = (
             starttls command not | starttls failed, server doesn't | does not support secure connections
             must be … starttls … not support | starttls … not supported | starttls … not implemented
             starttls … unrecognized | starttls … unknown command | tls not supported | tls is not supported
+            starttls … doesn't advertise | starttls … does not advertise
             """
         ),
         example="smtplib.SMTPNotSupportedError: STARTTLS extension not supported by server.",

@@ -203,7 +203,8 @@ RULES = (
             authentification | identifiants | mot de passe | anmeldung | authentifizierung | passwort | kennwort
             benutzername | autenticación | contraseña | autenticação | senha | autenticazione | wachtwoord
             пароль | логин | аутентификац | authentication | 认证失败 | 密码错误 | 帐号或密码 | 账号或密码
-            用户名或密码 | 登录失败 | 身份验证 | 認証 | 인증 | username | password | credential
+            用户名或密码 | 登录失败 | 身份验证 | 認証 | 인증 | username | password | credential | s'authentifier
+            autenticar | anmelden
             """
         ),
         unless=phrases(
