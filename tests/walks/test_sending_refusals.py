@@ -3,31 +3,22 @@
 import asyncio
 
 import pytest
-import pytest_asyncio
 
 from tests.walks.outgoing import Heard, line, read, send_many, settled
-from tests.walks.postroom import Postroom
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def postroom(tmp_path_factory):
-    """One for all tests of this file: each connects a mailbox of its own."""
-    async with Postroom(tmp_path_factory.mktemp("postroom")) as running:
-        yield running
+pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 
-async def healthy(postroom, mailbox_id):
-    sending = (await postroom.mailbox(mailbox_id))["sending"]
+async def healthy(standing, mailbox_id):
+    sending = (await standing.mailbox(mailbox_id))["sending"]
     assert (sending["state"], sending["diagnosis"]) == ("connected", None)
 
 
-async def test_a_refused_recipient_does_not_stop_the_others(postroom, dovecot):
-    async with line(postroom, dovecot) as to, Heard(postroom, to.id) as heard:
+async def test_a_refused_recipient_does_not_stop_the_others(standing, dovecot):
+    async with line(standing, dovecot) as to, Heard(standing, to.id) as heard:
         to.sink.answer("RCPT", "550 5.1.1 No such user", matching="gone@x.test")
-        accepted = await postroom.send(to.id, "a@x.test", cc=["gone@x.test", "b@x.test"])
-        delivery = await postroom.delivery_in(accepted["id"], "failed")
+        accepted = await standing.send(to.id, "a@x.test", cc=["gone@x.test", "b@x.test"])
+        delivery = await standing.delivery_in(accepted["id"], "failed")
         assert {one["address"]: one["state"] for one in delivery["recipients"]} == {
             "a@x.test": "accepted",
             "gone@x.test": "refused",
@@ -41,41 +32,41 @@ async def test_a_refused_recipient_does_not_stop_the_others(postroom, dovecot):
         assert [one.recipients for one in to.sink.accepted] == [("a@x.test", "b@x.test")]
         (told,) = await heard.until("delivery.failed")
         assert told["message_id"] == accepted["message_id"]
-        await healthy(postroom, to.id)
+        await healthy(standing, to.id)
 
         to.sink.heal()
-        await postroom.post(f"/deliveries/{accepted['id']}/retry", status=200)
-        await postroom.delivery_in(accepted["id"], "sent")
+        await standing.post(f"/deliveries/{accepted['id']}/retry", status=200)
+        await standing.delivery_in(accepted["id"], "sent")
         assert [one.recipients for one in to.sink.accepted] == [("a@x.test", "b@x.test"), ("gone@x.test",)]
 
 
-async def test_a_recipient_that_is_put_off_is_tried_again_alone(postroom, dovecot):
-    async with line(postroom, dovecot) as to, Heard(postroom, to.id) as heard:
+async def test_a_recipient_that_is_put_off_is_tried_again_alone(standing, dovecot):
+    async with line(standing, dovecot) as to, Heard(standing, to.id) as heard:
         to.sink.answer("RCPT", "451 4.7.1 Greylisted, try again in 5 minutes", matching="slow@x.test")
-        accepted = await postroom.send(to.id, "a@x.test", cc=["slow@x.test"])
-        delivery = await postroom.delivery_in(accepted["id"], "deferred")
+        accepted = await standing.send(to.id, "a@x.test", cc=["slow@x.test"])
+        delivery = await standing.delivery_in(accepted["id"], "deferred")
         assert [one["state"] for one in delivery["recipients"]] == ["accepted", "pending"]
         assert delivery["recipients"][1]["diagnosis"]["code"] == "smtp.message_deferred"
         assert delivery["next_attempt_at"] > delivery["updated_at"]
         await heard.until("delivery.deferred")
-        other = await postroom.send(to.id, "other@x.test")
-        await postroom.delivery_in(other["id"], "sent")
+        other = await standing.send(to.id, "other@x.test")
+        await standing.delivery_in(other["id"], "sent")
 
-        await postroom.post(f"/deliveries/{accepted['id']}/retry", status=200)
-        again = await postroom.until(
-            lambda: postroom.get(f"/deliveries/{accepted['id']}"),
+        await standing.post(f"/deliveries/{accepted['id']}/retry", status=200)
+        again = await standing.until(
+            lambda: standing.get(f"/deliveries/{accepted['id']}"),
             lambda one: one["state"] == "deferred" and one["attempt_count"] == 2,
         )
         assert [one["outcome"] for one in again["attempts"]] == ["put_off", "put_off"]
         to.sink.heal()
-        await postroom.post(f"/deliveries/{accepted['id']}/retry", status=200)
-        done = await postroom.delivery_in(accepted["id"], "sent")
+        await standing.post(f"/deliveries/{accepted['id']}/retry", status=200)
+        done = await standing.delivery_in(accepted["id"], "sent")
         assert [one["number"] for one in done["attempts"]] == [1, 2, 3]
         got = [one.recipients for one in to.sink.accepted]
         assert got == [("a@x.test",), ("other@x.test",), ("slow@x.test",)]
-        assert (await postroom.mailbox(to.id))["held"] == 0
+        assert (await standing.mailbox(to.id))["held"] == 0
         assert heard.of("delivery.held") == []
-        await healthy(postroom, to.id)
+        await healthy(standing, to.id)
 
 
 @pytest.mark.parametrize(
@@ -87,61 +78,61 @@ async def test_a_recipient_that_is_put_off_is_tried_again_alone(postroom, doveco
         ("RCPT", "450 4.2.2 The mailbox of the recipient is over quota", "deferred"),
     ],
 )
-async def test_a_refused_message_lets_the_others_pass(postroom, dovecot, stage, reply, state):
-    async with line(postroom, dovecot) as to:
+async def test_a_refused_message_lets_the_others_pass(standing, dovecot, stage, reply, state):
+    async with line(standing, dovecot) as to:
         to.sink.answer(stage, reply, times=1)
-        first, *others = await send_many(postroom, to.id, range(4))
-        delivery = await postroom.delivery_in(first["id"], state)
+        first, *others = await send_many(standing, to.id, range(4))
+        delivery = await standing.delivery_in(first["id"], state)
         assert delivery["diagnosis"]["message"]
         assert reply.partition(" ")[2].split(" ", 1)[1] in delivery["diagnosis"]["raw"]
-        await settled(postroom, others)
+        await settled(standing, others)
         assert to.numbers() == [1, 2, 3]
-        await healthy(postroom, to.id)
+        await healthy(standing, to.id)
 
 
 async def test_a_message_that_is_larger_than_the_server_takes_fails_and_the_mailbox_stays_healthy(
-    postroom, settings, postfix
+    standing, settings, postfix
 ):
     async with postfix.configured(message_size_limit=20_000):
-        mailbox = await postroom.connect(settings)
-        large = await postroom.send(mailbox["id"], subject="Large", text="A line of text.\n" * 2000)
-        small = await postroom.send(mailbox["id"], subject="Small")
-        failed = await postroom.delivery_in(large["id"], "failed")
+        mailbox = await standing.connect(settings)
+        large = await standing.send(mailbox["id"], subject="Large", text="A line of text.\n" * 2000)
+        small = await standing.send(mailbox["id"], subject="Small")
+        failed = await standing.delivery_in(large["id"], "failed")
         assert failed["diagnosis"]["code"] == "smtp.message_rejected"
         assert "larger" in failed["diagnosis"]["reason"] or "size" in failed["diagnosis"]["reason"].lower()
-        await postroom.delivery_in(small["id"], "sent")
-        await healthy(postroom, mailbox["id"])
+        await standing.delivery_in(small["id"], "sent")
+        await healthy(standing, mailbox["id"])
         await postfix.sink.wait_for(1, f"<{small['message_id']}>")
     assert postfix.sink.counts[f"<{large['message_id']}>"] == 0
-    assert (await postroom.api.delete(f"/v1/mailboxes/{mailbox['id']}")).status_code == 204
+    assert (await standing.api.delete(f"/v1/mailboxes/{mailbox['id']}")).status_code == 204
 
 
-async def test_a_message_that_breaks_every_session_does_not_keep_the_others_waiting(postroom, dovecot):
-    async with line(postroom, dovecot) as to:
+async def test_a_message_that_breaks_every_session_does_not_keep_the_others_waiting(standing, dovecot):
+    async with line(standing, dovecot) as to:
         to.sink.drop("RCPT", matching="poison@x.test")
-        poison = await postroom.send(to.id, "poison@x.test", headers={"X-Number": "0"})
-        others = await send_many(postroom, to.id, range(1, 4))
-        await settled(postroom, others)
-        put_off = await postroom.delivery_in(poison["id"], "deferred")
+        poison = await standing.send(to.id, "poison@x.test", headers={"X-Number": "0"})
+        others = await send_many(standing, to.id, range(1, 4))
+        await settled(standing, others)
+        put_off = await standing.delivery_in(poison["id"], "deferred")
         assert [one["outcome"] for one in put_off["attempts"]] == ["interrupted", "interrupted", "put_off"]
         assert to.numbers() == [1, 2, 3]
         to.sink.heal()
-        await postroom.post(f"/deliveries/{poison['id']}/retry", status=200)
-        await postroom.delivery_in(poison["id"], "sent")
+        await standing.post(f"/deliveries/{poison['id']}/retry", status=200)
+        await standing.delivery_in(poison["id"], "sent")
         assert max(to.sink.counts.values()) == 1
-        await healthy(postroom, to.id)
+        await healthy(standing, to.id)
 
 
-async def test_what_many_send_at_once_goes_out_once_each_over_few_sessions(postroom, dovecot):
-    async with line(postroom, dovecot) as to:
+async def test_what_many_send_at_once_goes_out_once_each_over_few_sessions(standing, dovecot):
+    async with line(standing, dovecot) as to:
         before = to.sink.connections
         deliveries = await asyncio.gather(
             *(
-                postroom.send(to.id, subject=f"Answer {number}", headers={"X-Number": str(number)})
+                standing.send(to.id, subject=f"Answer {number}", headers={"X-Number": str(number)})
                 for number in range(60)
             )
         )
-        await settled(postroom, deliveries)
+        await settled(standing, deliveries)
         assert sorted(to.numbers()) == list(range(60))
         assert set(to.sink.counts.values()) == {1}
         assert to.sink.connections - before < 20
