@@ -94,7 +94,9 @@ class Recover:
         state, effects = step(health.state, signal)
         failures = 0 if state is State.CONNECTED else health.failures + (diagnosis is not None)
         next_probe_at = health.next_probe_at
-        if state is not health.state or diagnosis is not None or signal is Signal.SIGNED_IN:
+        # That it lasted is only told: it is tried again when it would have been.
+        moved = state is not health.state and signal is not Signal.LASTED
+        if moved or diagnosis is not None or signal is Signal.SIGNED_IN:
             next_probe_at = retry.next_probe(
                 effects,
                 failures,
