@@ -31,7 +31,7 @@ class World:
         return 0.5
 
     def identifier(self, kind, mailbox_id=None):
-        return identifier(kind, self.time, next(self._count).to_bytes(ENTROPY, "little"), mailbox_id)
+        return identifier(kind, self.time, next(self._count).to_bytes(ENTROPY, "big"), mailbox_id)
 
     def secret(self, size=32):
         return (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
 from functools import cache
 from typing import Concatenate, ParamSpec, Protocol, TypeVar, cast
 
@@ -34,7 +35,7 @@ class Database(Protocol):
         """A write that nobody waits for: wakes no one."""
         ...
 
-    def sole(self) -> bool:
+    def alone(self) -> AbstractAsyncContextManager[bool]:
         """Whether there is surely no other worker as this one begins: then nothing left behind need be waited for."""
         ...
 

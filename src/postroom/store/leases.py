@@ -44,10 +44,10 @@ def heartbeat(connection: Connection, worker_id: str, host: str, now: datetime, 
     )
 
 
-def claim(connection: Connection, worker_id: str, now: datetime, limit: int, sole: bool = False) -> list[Lease]:
-    """Mailboxes that nobody owns, or a worker whose heartbeat is over. `sole`: no other worker can be alive."""
+def claim(connection: Connection, worker_id: str, now: datetime, limit: int, alone: bool = False) -> list[Lease]:
+    """Mailboxes that nobody owns, or a worker whose heartbeat is over. `alone`: no other worker lives."""
     alive = select(worker.c.id).where(worker.c.id == mailbox.c.worker_id, worker.c.expires_at >= now)
-    if sole:
+    if alone:
         alive = alive.where(worker.c.id == worker_id)
     unowned = or_(mailbox.c.worker_id.is_(None), ~alive.correlate(mailbox).exists())
     free = (

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
 from functools import partial
 from typing import Concatenate
 from urllib.parse import urlsplit
@@ -88,8 +90,8 @@ class PostgreSQLDatabase:
     async def note(self, query: Callable[Concatenate[Connection, P], T], /, *args: P.args, **kwargs: P.kwargs) -> T:
         return await self._repeated(self._write, lambda connection: query(connection, *args, **kwargs))
 
-    def sole(self) -> bool:
-        return False  # others may work on any host
+    def alone(self) -> AbstractAsyncContextManager[bool]:
+        return contextlib.nullcontext(enter_result=False)  # others may work on any host
 
     async def close(self) -> None:
         if self._closed:

@@ -12,7 +12,8 @@ import os
 import sqlite3
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -203,6 +204,14 @@ class _Writer(_Thread):
         self._version = version
 
 
+def _locked(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
+
+
 class SQLiteDatabase:
     """store.database.Database on one file. Made inside the event loop that uses it."""
 
@@ -259,21 +268,25 @@ class SQLiteDatabase:
         if self._lock is not None:
             os.close(self._lock)
 
-    def sole(self) -> bool:
+    @asynccontextmanager
+    async def alone(self) -> AsyncIterator[bool]:
         """Every worker shares a lock on a file beside the database, which the kernel lifts when its process dies. Who
-        gets it alone, when it begins, has no one beside it; asked again, it says no."""
+        gets it for itself, as it begins, has no one beside it; who comes meanwhile waits. Asked again, it says no."""
         if self._lock is not None:
-            return False
+            yield False
+            return
         try:
             self._lock = os.open(f"{self._file}-worker", os.O_CREAT | os.O_RDWR, 0o600)
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            alone = True
-        except OSError:  # another has it, or the disk is full: leases protect all the same, only slower
-            alone = False
-        if self._lock is not None:
-            with contextlib.suppress(OSError):
-                fcntl.flock(self._lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        return alone
+        except OSError:  # the disk is full, say: leases protect all the same, only slower
+            yield False
+            return
+        alone = _locked(self._lock)
+        if not alone:
+            await asyncio.to_thread(fcntl.flock, self._lock, fcntl.LOCK_SH)
+        try:
+            yield alone
+        finally:
+            fcntl.flock(self._lock, fcntl.LOCK_SH)
 
     def judged(self, error: BaseException) -> BaseException:
         """What an error means, in a thread's hands."""

@@ -130,7 +130,8 @@ class SqlStore:
             raise
 
     async def claim(self, worker_id: str, now: datetime, limit: int = 1000) -> list[Lease]:
-        return await self._write(leases.claim, worker_id, now, limit, self._database.sole())
+        async with self._database.alone() as alone:
+            return await self._write(leases.claim, worker_id, now, limit, alone)
 
     async def leases(self, worker_id: str) -> list[Lease]:
         return await self._read(leases.of_worker, worker_id)
