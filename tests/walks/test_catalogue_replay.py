@@ -32,7 +32,7 @@ SUCCEED = {
 """Records in which the server took the client in: a probe gets through as well."""
 MISSED = {
     "imap-0233": "only the client said that it was TLS; what can be played is a lost connection",
-    "imap-0471": "a greeting of `* NO` (RFC 9051 has none) is taken for no mail server, not for a sick one",
+    "imap-0358": "only the client said that no algorithm was common; what can be played is a lost connection",
     "smtp-0297": "no answer was recorded, only that there was none of use; what can be played is a 550",
 }
 """What is not judged as people did, and why."""

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from postroom.core.diagnosis import Action, diagnose
 from postroom.core.diagnosis.evidence import Evidence, Failure, Stage
 from postroom.core.mailbox import Security
 from postroom.core.ports.wire import Step
@@ -38,7 +39,6 @@ async def refused(story: Story, *, seconds: float = 5, **options: object) -> Evi
         (b"+OK POP3 ready\r\n", "+OK POP3 ready"),
         (b"a1 OK who asked\r\n", "a1 OK who asked"),
         (b"* 3 EXISTS\r\n", "* 3 EXISTS"),
-        (b"* NO not now\r\n", "* NO not now"),
         (b"\r\n", "ProtocolError: what answers there is no IMAP server"),
     ],
 )
@@ -51,6 +51,17 @@ async def test_a_greeting_that_is_no_imap_is_kept_as_evidence(greeting: bytes, r
     assert seen.stage is Stage.GREETING
     assert seen.exception == "ProtocolError: what answers there is no IMAP server"
     assert seen.raw.replace("\r", "").startswith(raw)
+
+
+async def test_a_server_that_greets_with_no_is_in_trouble_and_not_another_service() -> None:
+    async def story(peer: Peer) -> None:
+        await peer.send(b"* NO [UNAVAILABLE] internal server error\r\n")
+        await peer.gone()
+
+    seen = await refused(story)
+    assert (seen.stage, seen.status, seen.response_code) == (Stage.GREETING, "NO", "UNAVAILABLE")
+    assert seen.raw == "* NO [UNAVAILABLE] internal server error"
+    assert diagnose(seen).action is Action.RETRY
 
 
 async def test_a_bye_greeting_is_evidence_with_all_its_lines() -> None:

@@ -127,6 +127,9 @@ class Fault:
     cut_after: int | None = None
 
     def __post_init__(self) -> None:
+        if self.protocol not in list(Service):
+            raise FieldError("protocol", f"must be one of {', '.join(Service)}")
+        object.__setattr__(self, "protocol", Service(self.protocol))  # also for who writes it as a plain word
         self._check_stage()
         self._check_behaviour()
         if self.account is not None and self.stage in _BEFORE_SIGN_IN:

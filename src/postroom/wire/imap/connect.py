@@ -113,6 +113,10 @@ async def _greeting(dialogue: Dialogue) -> Status:
     if isinstance(greeting, Status) and greeting.untagged and greeting.word in ("OK", "PREAUTH", "BYE"):
         await dialogue.take_note(greeting)
         return greeting
+    if isinstance(greeting, Status) and greeting.untagged:
+        # RFC 9051 7.1 has no such greeting; Yahoo greets with "* NO [UNAVAILABLE]" when it is in trouble.
+        dialogue.stream.record("S", line)
+        raise dialogue.stream.failure(greeting.line, status=greeting.word, response_code=greeting.code)
     dialogue.stream.record("S", line)
     said = dialogue.stream.rest_of(line)
     raise dialogue.stream.failure(said, exception="ProtocolError: what answers there is no IMAP server")

@@ -332,7 +332,7 @@ RULES = (
         unless=phrases(
             """
             hello (1) | closing connection 0 | must issue | timed out | timeout | econnrefused
-            connection refused | not supported by | bad_record_mac | bad record mac
+            connection refused | not supported by | bad_record_mac | bad record mac | connectionlost:
             """
         ),
         example=("ruleset=tls_server, arg1=SOFTWARE, relay=smtp.example.org, reject=403 4.7.0 TLS handshake failed."),
