@@ -16,7 +16,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 KEY_BYTES = 32
 
 
-class BadSettings(Exception):  # noqa: N818 - reads as the sentence it is
+class BadSettings(Exception):
     """A setting cannot be used; the text names it and the mend."""
 
 

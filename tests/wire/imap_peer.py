@@ -1,12 +1,16 @@
 """An IMAP server of one test's own: greeting and sign-in as usual, and then the test's story. It knows no folders."""
 
+from base64 import b64encode
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 
+import pytest
+
+from postroom.core.diagnosis.evidence import Evidence, Failure
 from postroom.wire.imap import Imap, Session
 from postroom.wire.resolve import Guard
-from tests.wire.peer import Peer, account, served
+from tests.wire.peer import PASSWORD, Peer, account, served
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 CAPABILITIES = b"IMAP4rev1 AUTH=PLAIN SASL-IR IDLE LITERAL-"
@@ -54,3 +58,13 @@ async def session(story: Story, capabilities: bytes = CAPABILITIES, **options: f
             yield opened
         finally:
             opened.abort()
+
+
+async def refused(story: Story, *, seconds: float = 5, **options: object) -> Evidence:
+    """The evidence of an opening that fails, which holds no password."""
+    async with served(story) as port:
+        with pytest.raises(Failure) as caught:
+            await client(timeout=seconds).open(account(port, **options))
+    assert PASSWORD not in f"{caught.value!r} {caught.value} {caught.value.evidence!r}"
+    assert b64encode(PASSWORD.encode()).decode() not in repr(caught.value.evidence)
+    return caught.value.evidence

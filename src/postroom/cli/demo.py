@@ -24,7 +24,7 @@ PATIENCE = 60.0
 """Seconds within which each step must hold."""
 
 
-class StepFailed(Exception):  # noqa: N818 - reads as the sentence it is
+class StepFailed(Exception):
     """A step of the demo did not hold."""
 
 

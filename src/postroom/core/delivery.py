@@ -96,7 +96,7 @@ WAITING = frozenset({State.QUEUED, State.DEFERRED, State.HELD})
 OPEN = WAITING | {State.SENDING, State.UNCONFIRMED}
 
 
-class NotPossible(Exception):  # noqa: N818 - reads as the sentence it is
+class NotPossible(Exception):
     """The delivery is in a state where this cannot be done; the text says which and why, for a person."""
 
     def __init__(self, state: State, signal: Signal) -> None:

@@ -73,7 +73,7 @@ class Parsed:
     faults: tuple[str, ...] = ()
 
 
-class Unreadable(Exception):  # noqa: N818 - reads as the sentence it is
+class Unreadable(Exception):
     """A message cannot be parsed; the text is the reason, for a person. Its raw bytes are kept and shown."""
 
 

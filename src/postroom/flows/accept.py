@@ -18,11 +18,11 @@ from postroom.flows.announce import delivery_events
 from postroom.flows.connect import NoSuchMailbox
 
 
-class NoSuchConversation(Exception):  # noqa: N818 - reads as the sentence it is
+class NoSuchConversation(Exception):
     """There is no conversation with this identifier in this mailbox."""
 
 
-class NoSuchDelivery(Exception):  # noqa: N818 - reads as the sentence it is
+class NoSuchDelivery(Exception):
     """There is no delivery with this identifier."""
 
 

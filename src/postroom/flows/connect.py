@@ -25,7 +25,7 @@ class NewMailbox:
     unconfirmed: UnconfirmedPolicy = UnconfirmedPolicy.RESEND
 
 
-class NotConnected(Exception):  # noqa: N818 - reads as the sentence it is
+class NotConnected(Exception):
     """A direction could not be signed in to; nothing was saved. `report` says which step failed and why."""
 
     def __init__(self, report: Report) -> None:
@@ -33,7 +33,7 @@ class NotConnected(Exception):  # noqa: N818 - reads as the sentence it is
         self.report = report
 
 
-class NoSuchMailbox(Exception):  # noqa: N818 - reads as the sentence it is
+class NoSuchMailbox(Exception):
     """There is no mailbox with this identifier."""
 
 

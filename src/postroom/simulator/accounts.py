@@ -49,7 +49,7 @@ class Composed(TypedDict, total=False):
     in_reply_to: str
 
 
-class OverQuota(Exception):  # noqa: N818 - the field's word
+class OverQuota(Exception):
     """The account has no room for the message."""
 
 

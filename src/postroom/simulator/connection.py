@@ -15,11 +15,11 @@ from postroom.simulator.fault import Behaviour, Fault
 MAX_LINE = 64 * 1024
 
 
-class ConnectionEnded(Exception):  # noqa: N818 - an end, expected, not an error
+class ConnectionEnded(Exception):
     """The connection is over, by the client's will or by a fault's."""
 
 
-class LineTooLong(Exception):  # noqa: N818 - said as the protocols say it
+class LineTooLong(Exception):
     """The client sent more than MAX_LINE bytes without an end of line."""
 
 

@@ -86,7 +86,7 @@ class FieldError(ValueError):
         self.message = message
 
 
-class NotThere(FieldError):  # noqa: N818 - said as one says it
+class NotThere(FieldError):
     """What `field` names does not exist."""
 
 

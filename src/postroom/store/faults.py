@@ -14,7 +14,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from postroom.core.ports.store import StoreUnavailable
 
 
-class QueryFault(Exception):  # noqa: N818 - the glossary of this room
+class QueryFault(Exception):
     """The database refused a query: a defect of Postroom. The text has no values, which may be people's mail."""
 
 

@@ -20,11 +20,11 @@ from postroom.store.postgresql import where
 _LOCK = 0x706F7374  # "post": any number that only we use
 
 
-class SchemaMismatch(Exception):  # noqa: N818 - reads as the sentence it is
+class SchemaMismatch(Exception):
     """The database's tables are not those of this version; the text says what to do."""
 
 
-class BadDatabase(Exception):  # noqa: N818 - reads as the sentence it is
+class BadDatabase(Exception):
     """The address of the database is of no kind that we know."""
 
 

@@ -174,5 +174,5 @@ class PostgreSQLDatabase:
             self.changes.tell()
 
 
-class _CommitUnknown(Exception):  # noqa: N818 - reads as the sentence it is
+class _CommitUnknown(Exception):
     """The connection was lost while COMMIT was under way: it may have happened."""

@@ -13,7 +13,7 @@ _ID = 8
 _NONCE = 12
 
 
-class SecretKeyWrong(Exception):  # noqa: N818 - reads as the sentence it is
+class SecretKeyWrong(Exception):
     """The secret key is not the one that this database was written with, or a sealed value was changed."""
 
 

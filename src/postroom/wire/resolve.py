@@ -15,7 +15,7 @@ _NAT64: Final = ipaddress.ip_network("64:ff9b::/96")
 _LOOKUPS: Final = ThreadPoolExecutor(max_workers=32, thread_name_prefix="lookup")
 
 
-class PrivateHost(Exception):  # noqa: N818 - reads as the sentence it is
+class PrivateHost(Exception):
     """The host is on a private network and this installation does not connect to those."""
 
 

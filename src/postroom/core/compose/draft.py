@@ -8,7 +8,7 @@ from datetime import datetime
 from postroom.core.message import Address
 
 
-class BadDraft(Exception):  # noqa: N818 - reads as the sentence it is
+class BadDraft(Exception):
     """A draft cannot become a message: `field` names the part, the text says what is wrong and the mend."""
 
     def __init__(self, field: str, problem: str) -> None:

@@ -80,7 +80,7 @@ class Evidence:
     seen_at: datetime | None = None
 
 
-class Failure(Exception):  # noqa: N818 - the glossary's word
+class Failure(Exception):
     """A step failed; `evidence` says what was seen. The one exception type that wire raises to flows."""
 
     def __init__(self, evidence: Evidence) -> None:

@@ -51,11 +51,11 @@ class Part:
         return self.content_type.startswith("multipart/")
 
 
-class TooMuch(Exception):  # noqa: N818 - reads as the sentence it is
+class TooMuch(Exception):
     """The parts cannot be read within the bounds; the text is the fault, for people who look."""
 
 
-class _Hollow(Exception):  # noqa: N818 - reads as the sentence it is
+class _Hollow(Exception):
     """A multipart without parts: its boundary is missing or wrong. The standard library keeps its text."""
 
 

@@ -25,18 +25,18 @@ from postroom.core.message import Conversation, Message, Parsed
 T = TypeVar("T")
 
 
-class StoreUnavailable(Exception):  # noqa: N818 - reads as the sentence it is
+class StoreUnavailable(Exception):
     """The database cannot serve: full, locked, gone. Nothing was written. The text says which, and the mend."""
 
 
-class BadCursor(ValueError):  # noqa: N818 - reads as the sentence it is
+class BadCursor(ValueError):
     """This list never gave out such a cursor."""
 
     def __init__(self) -> None:
         super().__init__("the cursor is not one that this list gave out: begin again without it")
 
 
-class LeaseLost(Exception):  # noqa: N818 - reads as the sentence it is
+class LeaseLost(Exception):
     """Another worker owns the mailbox now: what was to be written was not."""
 
 
@@ -118,7 +118,7 @@ class Accepted:
     repeated: bool = False
 
 
-class IdempotencyConflict(Exception):  # noqa: N818 - the name of the field's practice
+class IdempotencyConflict(Exception):
     """The idempotency key was used for another request."""
 
 
@@ -368,11 +368,11 @@ class KeyStore(Protocol):
     async def revoke_key(self, key_id: str, at: datetime) -> bool: ...
 
 
-class AddressTaken(Exception):  # noqa: N818 - reads as the sentence it is
+class AddressTaken(Exception):
     """The address is connected already."""
 
 
-class MailboxGone(Exception):  # noqa: N818 - reads as the sentence it is
+class MailboxGone(Exception):
     """There is no such mailbox (any more): what needs one was not done."""
 
 

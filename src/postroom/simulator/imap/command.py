@@ -23,11 +23,11 @@ _SECTION = re.compile(rb'\[((?:[^\]"\r\n]|"(?:[^"\\\r\n]|\\.)*")*)\]')
 _MAX_NUMBER = 2**32 - 1
 
 
-class Bad(Exception):  # noqa: N818 - the status word
+class Bad(Exception):
     """The command cannot be read, or not now: tagged BAD."""
 
 
-class No(Exception):  # noqa: N818 - the status word
+class No(Exception):
     """The command was refused: tagged NO."""
 
 

@@ -23,7 +23,7 @@ _TYPES = {"incomingServer": "imap", "outgoingServer": "smtp"}
 _UNFIT = re.compile(r"[\x00-\x20\x7f%]")
 
 
-class NotAutoconfig(Exception):  # noqa: N818 - reads as the sentence it is
+class NotAutoconfig(Exception):
     """The document is no settings file that we can use; the text says why."""
 
 

@@ -12,7 +12,7 @@ Token = str | bytes | list["Token"] | None
 DEEPEST: Final = 50
 
 
-class Unparsable(Exception):  # noqa: N818 - reads as the sentence it is
+class Unparsable(Exception):
     """What the server sent is no IMAP. The text says what is wrong and quotes nothing: it may be a message."""
 
 

@@ -74,7 +74,7 @@ def _sender_refused(sender: str, size: int, capabilities: Capabilities, *, plain
     return None
 
 
-class _Unwritable(Exception):  # noqa: N818 - reads as the sentence it is
+class _Unwritable(Exception):
     """The address cannot be written for this server; `code` is the enhanced code where it is no syntax error."""
 
     def __init__(self, words: str, code: str | None = None) -> None:

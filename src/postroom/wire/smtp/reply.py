@@ -14,7 +14,7 @@ _LINE = re.compile(rb"([2-5][0-9]{2})(?:([ -])(.*))?\Z", re.DOTALL)
 _ENHANCED = re.compile(r"([245]\.\d{1,3}\.\d{1,3})(?:\s|\Z)")
 
 
-class NotSmtp(Exception):  # noqa: N818 - reads as the sentence it is
+class NotSmtp(Exception):
     """What the server sent is no SMTP reply; the text says in which way, and the lines stay with the reader."""
 
 
