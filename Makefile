@@ -27,7 +27,7 @@ check: setup gates ## the quick checks: format, lint, types, who imports whom, l
 
 .PHONY: test
 test: setup servers gates ## everything: the checks, then every test in one run (as root, for the mail servers)
-	$(BIN)/pytest -n 3 --dist loadfile  # most tests wait for servers, so three share two cores well
+	$(BIN)/pytest -n 3 --dist loadfile --no-loadscope-reorder  # most tests wait for servers, so three share two cores well
 
 .PHONY: gates
 gates:

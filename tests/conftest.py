@@ -27,6 +27,11 @@ from tests.rig.sink import Sink
 S = TypeVar("S", bound=Server)
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Walks first: they take longest, and shared among processes they would leave one running alone at the end."""
+    items.sort(key=lambda item: "/walks/" not in item.nodeid)
+
+
 def _session(server: S) -> Iterator[S]:
     background().run(server.__aenter__())
     try:
