@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from itertools import count
@@ -33,7 +34,7 @@ class House:
         return next(self._numbers)
 
 
-class Session:
+class Session(ABC):
     """One client's session. A subclass gives `service`, `greet` and `serve_one`."""
 
     service: Service
@@ -61,18 +62,21 @@ class Session:
             del self.house.sessions[self.number]
             self.end()
 
+    @abstractmethod
     async def greet(self) -> None:
-        raise NotImplementedError
+        """The first words of the server."""
 
+    @abstractmethod
     async def serve_one(self) -> None:
-        raise NotImplementedError
+        """One command, from reading it to its answer."""
 
+    @abstractmethod
     def end(self) -> None:
         """Let go of what the session holds."""
 
+    @abstractmethod
     def goodbye(self, reason: str) -> bytes:
         """The last words with which this protocol ends a session from the server's side."""
-        raise NotImplementedError
 
     @property
     def can_sign_in(self) -> bool:

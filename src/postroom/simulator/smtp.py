@@ -46,6 +46,9 @@ class SmtpSession(Session):
             "VRFY": (None, self._vrfy),
         }
 
+    def end(self) -> None:
+        """An SMTP session holds nothing that others wait for."""
+
     async def greet(self) -> None:
         async def greeting() -> bytes:
             return b"220 localhost ESMTP Postroom simulator\r\n"

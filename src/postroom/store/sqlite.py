@@ -12,6 +12,7 @@ import os
 import sqlite3
 import threading
 import time
+from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -76,7 +77,7 @@ def engine(file: Path, patience: float = PATIENCE, *, create: bool = False) -> E
     return create_engine("sqlite://", creator=connect, poolclass=NullPool, hide_parameters=True)
 
 
-class _Thread:
+class _Thread(ABC):
     """A thread with its own connection, opened when first needed and again after a fault."""
 
     def __init__(self, database: SQLiteDatabase, name: str, jobs: SimpleQueue[_Job | None]) -> None:
@@ -91,8 +92,9 @@ class _Thread:
     def join(self) -> None:
         self._thread.join()
 
+    @abstractmethod
     def _run(self) -> None:
-        raise NotImplementedError
+        """Answers jobs until there is None."""
 
     def _open(self) -> tuple[Connection, sqlite3.Connection]:
         if self._connection is None:
