@@ -30,7 +30,10 @@ class RealWorld:
 
     def identifier(self, kind: Kind, mailbox_id: str | None = None) -> str:
         """They sort in the order in which this process drew them: a batch of messages is drawn within a millisecond,
-        and where their dates are the same, this is what tells which came last."""
+        and where their dates are the same, this is what tells which came last. A mailbox's is chance alone: its key
+        is the front of every key below it, and must not tell how many mailboxes there are."""
+        if kind is Kind.MAILBOX:
+            return identifier(kind, self.now(), os.urandom(ENTROPY))
         with self._lock:
             now = self.now()
             millisecond = milliseconds(now)
