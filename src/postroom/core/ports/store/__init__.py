@@ -1,0 +1,73 @@
+"""What flows and web ask of the store, a file for each concern. It holds no SQL.
+
+Every method is one transaction, on disk when it returns. All raise StoreUnavailable where the database cannot serve.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from postroom.core.delivery import State as DeliveryState
+from postroom.core.health import State as HealthState
+from postroom.core.mailbox import Direction
+from postroom.core.ports.store.basics import BadCursor, Lease, LeaseLost, MailboxGone, Page, StoreUnavailable, Watcher
+from postroom.core.ports.store.events import EventStore
+from postroom.core.ports.store.inbound import Arrival, InboundStore
+from postroom.core.ports.store.keys import KeyStore
+from postroom.core.ports.store.leases import LeaseStore
+from postroom.core.ports.store.mailboxes import AddressTaken, HealthChange, MailboxStore, MailboxView
+from postroom.core.ports.store.outbox import Acceptance, Accepted, IdempotencyConflict, OutboxStore, Settlement
+
+__all__ = [
+    "Acceptance",
+    "Accepted",
+    "AddressTaken",
+    "Arrival",
+    "BadCursor",
+    "Counts",
+    "EventStore",
+    "HealthChange",
+    "IdempotencyConflict",
+    "InboundStore",
+    "KeyStore",
+    "Lease",
+    "LeaseLost",
+    "LeaseStore",
+    "MailboxGone",
+    "MailboxStore",
+    "MailboxView",
+    "OutboxStore",
+    "Page",
+    "Settlement",
+    "Store",
+    "StoreUnavailable",
+    "Watcher",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """How many there are, for metrics; a state without any may be missing."""
+
+    deliveries: Mapping[DeliveryState, int]
+    directions: Mapping[tuple[Direction, HealthState], int]
+
+
+class Store(MailboxStore, LeaseStore, InboundStore, OutboxStore, EventStore, KeyStore, Protocol):
+    """The whole store."""
+
+    def watcher(self) -> Watcher:
+        """For one loop that re-reads rows when something was written."""
+        ...
+
+    async def counts(self) -> Counts:
+        """Deliveries by state, and directions of mailboxes by state."""
+        ...
+
+    async def ping(self) -> None:
+        """Raises StoreUnavailable."""
+        ...
+
+    async def close(self) -> None: ...

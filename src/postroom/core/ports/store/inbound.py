@@ -1,0 +1,62 @@
+"""What flows and web ask of the store about what arrives: cursors, messages, conversations. It holds no SQL."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Protocol
+
+from postroom.core.cursor import Cursor, Outcome
+from postroom.core.message import Conversation, Message, Parsed
+from postroom.core.ports.store.basics import Lease, Page
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """A UID that the server showed us and what became of it. `parsed` is there when fetched; `raw` when not skipped."""
+
+    uid: int
+    outcome: Outcome
+    received_at: datetime
+    message_id: str  # ours, for a message of its own; unused when skipped
+    conversation_id: str  # ours, used where the message begins a conversation
+    event_id: str
+    raw: bytes | None = field(default=None, repr=False)
+    parsed: Parsed | None = None
+    reason: str | None = None
+    size: int = 0
+
+
+class InboundStore(Protocol):
+    async def cursor(self, mailbox_id: str, folder: str) -> Cursor | None: ...
+    async def record(self, lease: Lease, cursor: Cursor, arrivals: Sequence[Arrival]) -> list[Message]:
+        """Messages, conversations, ledger rows, `message.received` events and the cursor, all or nothing.
+
+        A UID that is in the ledger already is passed over. An arrival whose (Message-ID, size, digest) the mailbox has
+        under an earlier UIDVALIDITY gets a ledger row that points to that message, and no event. Raises LeaseLost.
+        """
+        ...
+
+    async def forget(self, lease: Lease, folder: str, uid_validity: int) -> None:
+        """Voids the folder's UIDs, as if they were of an earlier UIDVALIDITY; its messages stay. Raises LeaseLost."""
+        ...
+
+    async def message(self, message_id: str) -> Message | None: ...
+    async def raw(self, message_id: str) -> bytes | None: ...
+    async def conversation(self, conversation_id: str) -> Conversation | None: ...
+    async def conversations(
+        self, *, mailbox_id: str | None = None, limit: int = 50, cursor: str | None = None
+    ) -> Page[Conversation]:
+        """Latest first."""
+        ...
+
+    async def messages(self, conversation_id: str, *, limit: int = 50, cursor: str | None = None) -> Page[Message]:
+        """Oldest first."""
+        ...
+
+    async def latest(self, conversation_id: str) -> Message | None:
+        """The newest readable message of a conversation."""
+        ...
+
+    async def message_by_rfc_id(self, mailbox_id: str, rfc_message_id: str) -> Message | None: ...

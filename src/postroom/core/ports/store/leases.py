@@ -1,0 +1,31 @@
+"""What flows ask of the store about leases: who works for which mailbox. It holds no SQL."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Protocol
+
+from postroom.core.ports.store.basics import Lease
+
+
+class LeaseStore(Protocol):
+    async def heartbeat(self, worker_id: str, host: str, now: datetime, ttl: timedelta) -> None:
+        """One row for each worker: its mailboxes are its own while this is fresh."""
+        ...
+
+    async def claim(self, worker_id: str, now: datetime, limit: int = 1000) -> list[Lease]:
+        """Takes mailboxes without an owner or whose owner's heartbeat is over: a new epoch each. In the same
+        transaction their deliveries that were `sending` become `unconfirmed` (the owner died before the answer)."""
+        ...
+
+    async def leases(self, worker_id: str) -> list[Lease]:
+        """What this worker owns now; a mailbox that was deleted is no longer in it."""
+        ...
+
+    async def alive(self, now: datetime) -> int:
+        """How many workers' heartbeats are fresh."""
+        ...
+
+    async def resign(self, worker_id: str) -> None:
+        """Gives everything back at shutdown."""
+        ...

@@ -1,0 +1,113 @@
+"""What flows and web ask of the store about what goes out: acceptance, the queue, attempts. It holds no SQL."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Protocol
+
+from postroom.core.delivery import Attempt, Delivery, SentCopy
+from postroom.core.delivery import State as DeliveryState
+from postroom.core.events import Event
+from postroom.core.message import Message
+from postroom.core.ports.store.basics import Lease, Page
+
+
+@dataclass(frozen=True, slots=True)
+class Acceptance:
+    """What is written when an outgoing message is accepted. `conversation_id` is new unless the message continues one;
+    `idempotency` is the client's key and the digest of its request."""
+
+    message: Message
+    raw: bytes = field(repr=False)
+    delivery: Delivery
+    held_event: Event  # written only where sending is not connected, so that the delivery is held from the start
+    idempotency: tuple[str, str] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """`repeated` where the same idempotency key had brought the same request before."""
+
+    delivery: Delivery
+    repeated: bool = False
+
+
+class IdempotencyConflict(Exception):
+    """The idempotency key was used for another request."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settlement:
+    """The outcome of a try or of a look into Sent, written at once: state, attempt, recipients, events."""
+
+    delivery: Delivery  # as it is from now on
+    was: DeliveryState
+    attempt: Attempt | None = None
+    events: tuple[Event, ...] = ()
+
+
+class OutboxStore(Protocol):
+    async def accept(self, acceptance: Acceptance) -> Accepted:
+        """Raises IdempotencyConflict."""
+        ...
+
+    async def repeated(self, mailbox_id: str, key: str, digest: str) -> Delivery | None:
+        """The delivery that this idempotency key brought; raises IdempotencyConflict where the digest is another."""
+        ...
+
+    async def delivery(self, delivery_id: str) -> Delivery | None: ...
+    async def deliveries(
+        self,
+        *,
+        mailbox_id: str | None = None,
+        state: DeliveryState | None = None,
+        conversation_id: str | None = None,
+        limit: int = 50,
+        cursor: str | None = None,
+    ) -> Page[Delivery]:
+        """Latest first."""
+        ...
+
+    async def attempts(self, delivery_id: str) -> list[Attempt]: ...
+    async def mailboxes_due(self, worker_id: str, now: datetime) -> list[str]:
+        """Of this worker's mailboxes with sending connected: those with a delivery that is due."""
+        ...
+
+    async def next_due(self, worker_id: str) -> datetime | None: ...
+    async def due(self, lease: Lease, now: datetime, limit: int = 50) -> list[Delivery]:
+        """Queued or deferred, next_attempt_at has come, in order of acceptance."""
+        ...
+
+    async def begin(self, lease: Lease, delivery_id: str, now: datetime) -> bool:
+        """To `sending`, on disk. False where it is no longer queued or deferred, or sending is no longer connected.
+        Raises LeaseLost."""
+        ...
+
+    async def oldest_held(self, lease: Lease) -> Delivery | None:
+        """The one that tells whether sending works again (not one whose send_at is to come)."""
+        ...
+
+    async def try_held(self, lease: Lease, delivery_id: str, now: datetime) -> bool:
+        """From held to `sending` though the mailbox is not connected (TRIED). False where it is no longer held."""
+        ...
+
+    async def settle(self, lease: Lease | None, settlement: Settlement) -> bool:
+        """Compare and swap on `was`: False where it changed meanwhile. Raises LeaseLost. `lease` is None for what a
+        person did (cancel, retry)."""
+        ...
+
+    async def errands_due(self, worker_id: str, now: datetime) -> list[str]:
+        """Of this worker's mailboxes with receiving connected: those with an unconfirmed delivery that is due to be
+        looked for, or a copy for Sent that is due."""
+        ...
+
+    async def unconfirmed(self, lease: Lease, now: datetime, limit: int = 50) -> list[Delivery]:
+        """Unconfirmed deliveries whose next_attempt_at (the next look into Sent) has come."""
+        ...
+
+    async def copies_due(self, lease: Lease, limit: int = 50) -> list[Delivery]: ...
+    async def copied(self, lease: Lease, delivery_id: str, outcome: SentCopy) -> None: ...
+    async def overdue(self, now: datetime, limit: int = 500) -> list[Delivery]:
+        """Queued, deferred, held or unconfirmed ones whose expires_at has passed."""
+        ...

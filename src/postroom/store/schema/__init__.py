@@ -1,0 +1,38 @@
+"""The tables, every column with its meaning. It holds no queries, and migrations bring a database to it.
+
+The key of every table that grows with mail begins with its mailbox, so that PostgreSQL can partition it. Every row of a
+mailbox goes with the mailbox (ON DELETE CASCADE), and none can be written for one that is gone.
+"""
+
+from __future__ import annotations
+
+from postroom.store.schema.base import among, metadata
+from postroom.store.schema.events import event, event_position, webhook, webhook_call
+from postroom.store.schema.inbound import conversation, conversation_reference, folder, ledger, message, raw
+from postroom.store.schema.keys import api_key, secret_key
+from postroom.store.schema.mailboxes import credential, health, mailbox, worker
+from postroom.store.schema.outbox import EXPIRING, attempt, delivery
+
+__all__ = [
+    "EXPIRING",
+    "among",
+    "api_key",
+    "attempt",
+    "conversation",
+    "conversation_reference",
+    "credential",
+    "delivery",
+    "event",
+    "event_position",
+    "folder",
+    "health",
+    "ledger",
+    "mailbox",
+    "message",
+    "metadata",
+    "raw",
+    "secret_key",
+    "webhook",
+    "webhook_call",
+    "worker",
+]

@@ -1,0 +1,88 @@
+"""Tables of what arrives: cursors, the ledger, messages, conversations. It holds no queries."""
+
+from __future__ import annotations
+
+from sqlalchemy import Column, Index, LargeBinary, Text
+
+from postroom.store.columns import Instant, Json, Number
+from postroom.store.schema.base import of_mailbox, table
+
+folder = table(
+    "folder",
+    of_mailbox(),
+    Column("name", Text, primary_key=True, comment="As IMAP calls it, decoded"),
+    Column("uid_validity", Number, nullable=False, comment="UIDVALIDITY (RFC 9051 2.3.1.1)"),
+    Column("last_uid", Number, nullable=False, comment="Every UID up to it is in the ledger"),
+    Column("highest_modseq", Number, comment="HIGHESTMODSEQ (RFC 7162)"),
+    Column("synced_at", Instant, comment="When it was last read to its end"),
+    Column("total", Number, nullable=False, comment="Messages of the sync under way, else 0"),
+    Column("done", Number, nullable=False, comment="How many of them are read"),
+    comment="Cursors: how far each folder has been read",
+    rowid=False,
+)
+
+ledger = table(
+    "ledger",
+    of_mailbox(),
+    Column("folder", Text, primary_key=True, comment="The folder that showed it"),
+    Column("uid_validity", Number, primary_key=True, comment="UIDVALIDITY under which it was shown"),
+    Column("uid", Number, primary_key=True, comment="The UID"),
+    Column("outcome", Text, nullable=False, comment="fetched, quarantined or skipped"),
+    Column("message_id", Text, comment="Our message, also where it came before under another UIDVALIDITY"),
+    Column("size", Number, nullable=False, comment="Bytes"),
+    Column("reason", Text, comment="Why it was skipped or quarantined"),
+    comment="What became of every UID that a server showed us",
+    rowid=False,
+)
+
+message = table(
+    "message",
+    of_mailbox(),
+    Column("id", Text, primary_key=True, comment="msg_…"),
+    Column("conversation_id", Text, nullable=False, comment="Its conversation"),
+    Column("flow", Text, nullable=False, comment="inbound or outbound"),
+    Column(
+        "rfc_message_id", Text, nullable=False, comment="Message-ID without brackets; long ones hashed; may be empty"
+    ),
+    Column("folder", Text, comment="Where it was found"),
+    Column("uid_validity", Number, nullable=False, comment="Under which UIDVALIDITY; 0 for outbound and void ones"),
+    Column("size", Number, nullable=False, comment="Bytes"),
+    Column("digest", LargeBinary, nullable=False, comment="SHA-256 of the raw bytes"),
+    Column("received_at", Instant, nullable=False, comment="When it arrived, or was accepted for sending"),
+    Column("quarantine", Text, comment="Why it could not be read; null for a readable one"),
+    Column("parsed", Json, nullable=False, comment="What the raw bytes say"),
+    Index("message_rfc", "mailbox_id", "rfc_message_id", "digest"),
+    Index("message_conversation", "mailbox_id", "conversation_id", "received_at", "id"),
+    comment="The messages that we keep",
+)
+
+raw = table(
+    "raw",
+    of_mailbox(),
+    Column("message_id", Text, primary_key=True, comment="Its message"),
+    Column("body", LargeBinary, nullable=False, comment="The bytes as they came or as we send them"),
+    comment="Messages as they are on the wire",
+)
+
+conversation = table(
+    "conversation",
+    of_mailbox(),
+    Column("id", Text, primary_key=True, comment="cnv_…"),
+    Column("subject", Text, nullable=False, comment="Of its first message"),
+    Column("created_at", Instant, nullable=False, comment="Time of its first message"),
+    Column("updated_at", Instant, nullable=False, comment="Time of its newest message"),
+    Column("message_count", Number, nullable=False, comment="How many messages it has"),
+    Column("participants", Json, nullable=False, comment="Who wrote or was written to"),
+    Index("conversation_latest", "updated_at", "id"),
+    Index("conversation_of_mailbox", "mailbox_id", "updated_at", "id"),
+    comment="The messages that belong together",
+)
+
+conversation_reference = table(
+    "conversation_reference",
+    of_mailbox(),
+    Column("rfc_message_id", Text, primary_key=True, comment="A Message-ID seen in it or referred to from it"),
+    Column("conversation_id", Text, nullable=False, comment="The conversation"),
+    comment="Which conversation a Message-ID belongs to, also before its message arrives",
+    rowid=False,
+)

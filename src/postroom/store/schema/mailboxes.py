@@ -1,0 +1,71 @@
+"""Tables of mailboxes: addresses, credentials, health, workers. It holds no queries."""
+
+from __future__ import annotations
+
+from sqlalchemy import Column, Index, LargeBinary, Text
+
+from postroom.store.columns import Instant, Json, Number
+from postroom.store.schema.base import of_mailbox, table
+
+mailbox = table(
+    "mailbox",
+    Column("id", Text, primary_key=True, comment="mbx_…"),
+    Column("address", Text, nullable=False, comment="As the person wrote it"),
+    Column("address_key", Text, nullable=False, unique=True, comment="The address case-folded: connected only once"),
+    Column("name", Text, nullable=False, comment="Display name of From"),
+    Column("provider", Text, nullable=False, index=True, comment="Key of the provider table, or generic"),
+    Column("imap_host", Text, nullable=False, comment="Where mail is read"),
+    Column("imap_port", Number, nullable=False, comment="TCP port"),
+    Column("imap_security", Text, nullable=False, comment="tls, starttls or none"),
+    Column("imap_username", Text, nullable=False, comment="What IMAP is signed in with"),
+    Column("smtp_host", Text, nullable=False, comment="Where mail is handed over"),
+    Column("smtp_port", Number, nullable=False, comment="TCP port"),
+    Column("smtp_security", Text, nullable=False, comment="tls, starttls or none"),
+    Column("smtp_username", Text, nullable=False, comment="What SMTP is signed in with"),
+    Column("auth_kind", Text, nullable=False, comment="How it signs in"),
+    Column("ca_certificate", Text, comment="PEM trusted beside the system's"),
+    Column("hold_hours", Number, nullable=False, comment="Hours from acceptance until a delivery expires"),
+    Column("folders", Json, nullable=False, comment="Names of the folders that are read"),
+    Column("reference", Text, index=True, comment="The builder's own name for it"),
+    Column("unconfirmed", Text, nullable=False, comment="resend or ask"),
+    Column("created_at", Instant, nullable=False, comment="When it was connected first"),
+    Column("worker_id", Text, index=True, comment="Who works for it: the lease; null for nobody"),
+    Column("epoch", Number, nullable=False, comment="Grows with each new owner: the fencing number"),
+    comment="The addresses that the team has connected, and their leases",
+)
+
+credential = table(
+    "credential",
+    of_mailbox(),
+    Column("secret", LargeBinary, nullable=False, comment="Kind and password, sealed by the vault"),
+    comment="What a mailbox signs in with",
+    rowid=False,
+)
+
+health = table(
+    "health",
+    of_mailbox(),
+    Column("direction", Text, primary_key=True, comment="imap or smtp"),
+    Column("state", Text, nullable=False, comment="core.health.State"),
+    Column("since", Instant, nullable=False, comment="When this state began"),
+    Column("diagnosis", Json, comment="Why it is not connected"),
+    Column("code", Text, comment="The diagnosis's full code"),
+    Column("code_at", Instant, comment="When it was diagnosed so last"),
+    Column("failures", Number, nullable=False, comment="Failures in a row"),
+    Column("next_probe_at", Instant, comment="When to try again; null for not by itself"),
+    Column("heard_at", Instant, comment="When the server last answered"),
+    Index("health_probe", "direction", "next_probe_at"),
+    Index("health_code", "code", "code_at"),
+    comment="How each direction of a mailbox stands",
+    rowid=False,
+)
+
+worker = table(
+    "worker",
+    Column("id", Text, primary_key=True, comment="wrk_…, new with each start"),
+    Column("host", Text, nullable=False, comment="The machine it runs on"),
+    Column("heartbeat_at", Instant, nullable=False, comment="Its last sign of life"),
+    Column("expires_at", Instant, nullable=False, comment="From then on its mailboxes are anyone's"),
+    comment="The running processes",
+    rowid=False,
+)

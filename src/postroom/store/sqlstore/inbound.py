@@ -1,0 +1,55 @@
+"""The store's port of what arrives: each method hands one query to one transaction. It holds no SQL."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+from postroom.core.cursor import Cursor
+from postroom.core.message import Conversation, Message
+from postroom.core.ports.store import Arrival, Lease, Page
+from postroom.store import conversations, inbound, messages
+from postroom.store.sqlstore.base import Base
+
+LARGE = 256 * 1024
+"""Bytes whose hashing would hold up the event loop: a thread does it."""
+
+
+class InboundMethods(Base):
+    """Part of SqlStore."""
+
+    async def cursor(self, mailbox_id: str, folder: str) -> Cursor | None:
+        return await self._read(inbound.cursor, mailbox_id, folder)
+
+    async def record(self, lease: Lease, cursor: Cursor, arrivals: Sequence[Arrival]) -> list[Message]:
+        if sum(len(one.raw or b"") for one in arrivals) > LARGE:
+            digested = await asyncio.to_thread(inbound.digested, arrivals)
+        else:
+            digested = inbound.digested(arrivals)
+        return await self._write(inbound.record, lease, cursor, digested, self._world.now())
+
+    async def forget(self, lease: Lease, folder: str, uid_validity: int) -> None:
+        await self._write(inbound.forget, lease, folder, uid_validity)
+
+    async def message(self, message_id: str) -> Message | None:
+        return await self._read(messages.get, message_id)
+
+    async def raw(self, message_id: str) -> bytes | None:
+        return await self._read(messages.body, message_id)
+
+    async def conversation(self, conversation_id: str) -> Conversation | None:
+        return await self._read(conversations.get, conversation_id)
+
+    async def conversations(
+        self, *, mailbox_id: str | None = None, limit: int = 50, cursor: str | None = None
+    ) -> Page[Conversation]:
+        return await self._read(conversations.page, mailbox_id, limit, cursor)
+
+    async def messages(self, conversation_id: str, *, limit: int = 50, cursor: str | None = None) -> Page[Message]:
+        return await self._read(conversations.messages, conversation_id, limit, cursor)
+
+    async def latest(self, conversation_id: str) -> Message | None:
+        return await self._read(conversations.latest, conversation_id)
+
+    async def message_by_rfc_id(self, mailbox_id: str, rfc_message_id: str) -> Message | None:
+        return await self._read(messages.by_rfc_id, mailbox_id, rfc_message_id)

@@ -1,0 +1,74 @@
+"""The store's port of what goes out: each method hands one query to one transaction. It holds no SQL."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from postroom.core.delivery import Attempt, Delivery, SentCopy
+from postroom.core.delivery import State as DeliveryState
+from postroom.core.ports.store import Acceptance, Accepted, Lease, Page, Settlement
+from postroom.store import outbox, outgoing
+from postroom.store.sqlstore.base import Base
+
+
+class OutboxMethods(Base):
+    """Part of SqlStore."""
+
+    async def accept(self, acceptance: Acceptance) -> Accepted:
+        return await self._write(outgoing.accept, acceptance, self._world.now())
+
+    async def repeated(self, mailbox_id: str, key: str, digest: str) -> Delivery | None:
+        return await self._read(outgoing.repeated, mailbox_id, key, digest)
+
+    async def delivery(self, delivery_id: str) -> Delivery | None:
+        return await self._read(outbox.get, delivery_id)
+
+    async def deliveries(
+        self,
+        *,
+        mailbox_id: str | None = None,
+        state: DeliveryState | None = None,
+        conversation_id: str | None = None,
+        limit: int = 50,
+        cursor: str | None = None,
+    ) -> Page[Delivery]:
+        return await self._read(outbox.page, mailbox_id, state, conversation_id, limit, cursor)
+
+    async def attempts(self, delivery_id: str) -> list[Attempt]:
+        return await self._read(outbox.attempts, delivery_id)
+
+    async def mailboxes_due(self, worker_id: str, now: datetime) -> list[str]:
+        return await self._read(outbox.mailboxes_due, worker_id, now)
+
+    async def next_due(self, worker_id: str) -> datetime | None:
+        return await self._read(outbox.next_due, worker_id)
+
+    async def due(self, lease: Lease, now: datetime, limit: int = 50) -> list[Delivery]:
+        return await self._read(outbox.due, lease, now, limit)
+
+    async def begin(self, lease: Lease, delivery_id: str, now: datetime) -> bool:
+        return await self._write(outbox.begin, lease, delivery_id, now)
+
+    async def oldest_held(self, lease: Lease) -> Delivery | None:
+        return await self._read(outbox.oldest_held, lease, self._world.now())
+
+    async def try_held(self, lease: Lease, delivery_id: str, now: datetime) -> bool:
+        return await self._write(outbox.try_held, lease, delivery_id, now)
+
+    async def settle(self, lease: Lease | None, settlement: Settlement) -> bool:
+        return await self._write(outbox.settle, lease, settlement, self._world.now(), self._event_id)
+
+    async def errands_due(self, worker_id: str, now: datetime) -> list[str]:
+        return await self._read(outbox.errands_due, worker_id, now)
+
+    async def unconfirmed(self, lease: Lease, now: datetime, limit: int = 50) -> list[Delivery]:
+        return await self._read(outbox.unconfirmed, lease, now, limit)
+
+    async def copies_due(self, lease: Lease, limit: int = 50) -> list[Delivery]:
+        return await self._read(outbox.copies_due, lease, limit)
+
+    async def copied(self, lease: Lease, delivery_id: str, outcome: SentCopy) -> None:
+        await self._write(outbox.copied, lease, delivery_id, outcome)
+
+    async def overdue(self, now: datetime, limit: int = 500) -> list[Delivery]:
+        return await self._read(outbox.overdue, now, limit)
