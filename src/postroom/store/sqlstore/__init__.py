@@ -1,39 +1,5 @@
 """core.ports.store.Store on a database, a file for each concern. It holds no SQL."""
 
-from __future__ import annotations
+from postroom.store.sqlstore.whole import SqlStore
 
-from sqlalchemy import Connection, update
-
-from postroom.core.ports.store import Counts
-from postroom.store import directions, outbox
-from postroom.store.changes import ChangeWatcher
-from postroom.store.schema import secret_key
-from postroom.store.sqlstore.events import EventMethods
-from postroom.store.sqlstore.inbound import InboundMethods
-from postroom.store.sqlstore.keys import KeyMethods
-from postroom.store.sqlstore.leases import LeaseMethods
-from postroom.store.sqlstore.mailboxes import MailboxMethods
-from postroom.store.sqlstore.outbox import OutboxMethods
-
-
-class SqlStore(MailboxMethods, LeaseMethods, InboundMethods, OutboxMethods, EventMethods, KeyMethods):
-    """The whole store. Made by `open_store`."""
-
-    def watcher(self) -> ChangeWatcher:
-        return ChangeWatcher(self._database.changes)
-
-    async def counts(self) -> Counts:
-        def both(connection: Connection) -> Counts:
-            return Counts(outbox.counts(connection), directions.counts(connection))
-
-        return await self._read(both)
-
-    async def ping(self) -> None:
-        def touch(connection: Connection) -> None:
-            # A write: a database that can be read but not written to does not serve.
-            connection.execute(update(secret_key).values(created_at=secret_key.c.created_at))
-
-        await self._note(touch)
-
-    async def close(self) -> None:
-        await self._database.close()
+__all__ = ["SqlStore"]

@@ -1,4 +1,4 @@
-"""The store's port of the mailboxes and their health: each method hands one query to one transaction. It holds no SQL."""
+"""The store's port of mailboxes and health: each method hands one query to one transaction. It holds no SQL."""
 
 from __future__ import annotations
 
