@@ -29,7 +29,7 @@ def parse(raw: bytes) -> Parsed:
     if len(section) > headers.CAP:
         faults.append(f"the header is longer than {headers.CAP // 1024} KB; the rest of it was not read")
     found = headers.read(headers.shorten(section))
-    if not found.fields:
+    if not found:
         if _is_binary(raw):
             raise Unreadable("this is not an email message: it has no header and is not text")
         faults.append("the message has no header")
@@ -38,7 +38,7 @@ def parse(raw: bytes) -> Parsed:
     if date is None and found.has("date"):
         faults.append("the date cannot be read")
     from_ = addresses.addresses(found.first("from"))
-    if not from_ and found.fields:
+    if not from_ and found:
         faults.append("the sender is missing or cannot be read")
     sender = from_[0] if from_ else next(iter(addresses.addresses(found.first("sender"))), None)
     in_reply_to = addresses.message_ids(found.first("in-reply-to"))
@@ -107,4 +107,5 @@ _TEXT = bytes(one for one in range(256) if one >= 0x20 or one in b"\t\n\r\x0c\x1
 
 def _all(found: headers.Headers, name: str) -> tuple[Address, ...]:
     """Of every field of that name: RFC 5322 3.6 allows one, some programs write more."""
-    return addresses.addresses(", ".join(found.all(name)))
+    values = found.all(name)
+    return addresses.addresses(", ".join(values)) if values else ()

@@ -21,6 +21,8 @@ _PIECE = re.compile(
     r'|(=\?[^?\s]{1,75}\?[bBqQ]\?[^?]*\?=|(?:[^"<>(),;:=]|=(?!\?))+|=)',
     re.DOTALL,
 )
+_WORD = r"[A-Za-z0-9_.+-]+"
+_PLAIN = re.compile(rf'(?:"({_WORD}(?: {_WORD})*)" |({_WORD}(?: {_WORD})*) )?<({_WORD}@{_WORD})>|({_WORD}@{_WORD})')
 _BARE = re.compile(r"[^\s<>()\",;:]{1,64}@[^\s<>()\",;:@]{1,255}")
 _ANGLED = re.compile(r"<([^<>]+)>")
 _SPACE = re.compile(r"\s+")
@@ -30,6 +32,9 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u206
 
 def addresses(value: str | None) -> tuple[Address, ...]:
     """The mailboxes of an address list (RFC 5322 3.4). Groups are flattened; what has no `@` is left out."""
+    if value and (plain := _PLAIN.fullmatch(value)):  # most fields hold one address, written so
+        name, email = plain[1] or plain[2] or "", plain[3] or plain[4]
+        return (Address(email, "" if name == email else name),)
     found: list[Address] = []
     words: list[str] = []
     comment: list[str] = []

@@ -58,7 +58,7 @@ def decode(data: bytes, declared: str | None = None) -> str:
     if codec and _SEVEN_BIT.match(codec):
         return clean(_strict(data, codec) or _mostly(data, codec) or data.decode("cp1252", "replace"))
     if data.isascii():
-        if b"\x1b$" in data or b"\x1b(" in data:
+        if b"\x1b" in data and (b"\x1b$" in data or b"\x1b(" in data):
             return clean(_strict(data, "iso2022_jp_3") or data.decode("ascii"))
         return clean(data.decode("ascii"))
     first, second = ("utf-8", codec) if codec in _LATIN or codec is None or len(data) >= 16 else (codec, "utf-8")
