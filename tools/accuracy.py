@@ -33,14 +33,13 @@ class Judged:
 
     @property
     def acted_right(self) -> bool:
-        return self.diagnosis.action in allowed_actions(self.sample, self.diagnosis)
+        return self.diagnosis.action in allowed_actions(self.sample)
 
 
-def allowed_actions(sample: dict[str, Any], diagnosis: Diagnosis) -> frozenset[Action]:
+def allowed_actions(sample: dict[str, Any]) -> frozenset[Action]:
     """What the engine may do, by the corpus' `retry` word.
 
-    A refused message is returned to its author whoever has to act, and nothing that a server refuses for good while
-    receiving can be returned to anybody: a person looks at it.
+    Nothing that a server refuses for good while receiving can be returned to anybody: a person looks at it.
     """
     allowed = {
         "now": PASSING,
@@ -48,8 +47,6 @@ def allowed_actions(sample: dict[str, Any], diagnosis: Diagnosis) -> frozenset[A
         "needs_action": FOR_A_PERSON,
         "never": frozenset({Action.FAIL_MESSAGE}),
     }[sample["retry"]]
-    if diagnosis.code == "message_rejected" and "message_rejected" in {sample["code"], *sample["alt"]}:
-        return allowed | {Action.FAIL_MESSAGE}
     if sample["retry"] == "never" and sample["direction"] == "imap":
         return allowed | {Action.FIX_SETTINGS}
     return allowed

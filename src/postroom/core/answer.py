@@ -10,8 +10,6 @@ from postroom.core.diagnosis.evidence import Evidence, Stage
 from postroom.core.mailbox import Direction
 from postroom.core.ports.wire import Answer, Reply
 
-_OF_THE_MESSAGE = frozenset({Action.FAIL_MESSAGE, Action.DEFER_MESSAGE})
-
 
 @dataclass(frozen=True, slots=True)
 class Judged:
@@ -33,8 +31,9 @@ def judge(delivery: Delivery, answer: Answer) -> Judged:
         found = None if reply.ok else diagnose(reply.evidence or _evidence(reply, one.address))
         answered[one.address] = _recipient(one, reply, found)
         if found is not None:
-            diagnosis = found if diagnosis is None or found.action is Action.FAIL_MESSAGE else diagnosis
-            mailbox = mailbox if found.action in _OF_THE_MESSAGE else found
+            diagnosis = found if diagnosis is None or found.returns_message else diagnosis
+            of_the_message = found.returns_message or found.action is Action.DEFER_MESSAGE
+            mailbox = mailbox if of_the_message else found
     recipients = merge(delivery.recipients, answered)
     if mailbox is not None and not any(one.state is RecipientState.ACCEPTED for one in answered.values()):
         return Judged(Signal.MAILBOX_REFUSED, recipients, mailbox, mailbox)
@@ -55,7 +54,7 @@ def _recipient(one: Recipient, reply: Reply, found: Diagnosis | None) -> Recipie
     state = RecipientState.PENDING
     if found is None:
         state = RecipientState.ACCEPTED
-    elif found.action is Action.FAIL_MESSAGE:
+    elif found.returns_message:
         state = RecipientState.REFUSED
     return replace(one, state=state, reply=reply.text, diagnosis=found)
 

@@ -6,10 +6,12 @@ import re
 
 import pytest
 
-from postroom.core.diagnosis import Action, catalogue
+from postroom.core.diagnosis import Action, catalogue, diagnose
 from postroom.core.diagnosis.causes import CAUSES
 from postroom.core.diagnosis.guides import GUIDES, canonical_provider
 from postroom.core.diagnosis.rules import RULES
+from postroom.core.mailbox import Direction
+from tests.core.diagnosis.test_rules import evidence_of
 
 FIXED = {
     "smtp.temporary_auth_failure": "Temporary Authentication failure; Please contact your "
@@ -63,7 +65,9 @@ def test_every_entry_has_a_reason_steps_and_actions() -> None:
 
 def test_message_codes_never_stop_a_mailbox() -> None:
     actions = {entry.code: entry.actions for entry in catalogue()}
-    assert actions["smtp.message_rejected"] == (Action.FAIL_MESSAGE,)
+    assert actions["smtp.message_rejected"] == (Action.FIX_SETTINGS, Action.FAIL_MESSAGE)
+    rejecting = [rule for rule in RULES if rule.smtp == "message_rejected"]
+    assert all(diagnose(evidence_of(rule, Direction.SMTP)).returns_message for rule in rejecting)
     assert actions["smtp.message_deferred"] == (Action.DEFER_MESSAGE,)
 
 

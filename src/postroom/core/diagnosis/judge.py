@@ -57,6 +57,8 @@ def holding(
     """
     if diagnosis.direction is Direction.IMAP or diagnosis.action not in _ABOUT_THE_MAILBOX:
         return diagnosis
+    if diagnosis.returns_message:
+        return diagnosis
     return replace(diagnosis, steps=(*diagnosis.steps, held_mail(held, hold_hours, oldest_expires_at, now)))
 
 

@@ -42,6 +42,12 @@ class Diagnosis:
         """The full code of the catalogue, for example `smtp.invalid_credentials`."""
         return f"{self.direction}.{self.code}"
 
+    @property
+    def returns_message(self) -> bool:
+        """Whether the message goes back to its author. A rejected one does whoever has to act: where that is a person
+        (`fix_settings`, as for a sender's domain without SPF), the next message may wait for it, this one need not."""
+        return self.action is Action.FAIL_MESSAGE or self.code == "message_rejected"
+
     def as_dict(self) -> dict[str, Any]:
         """JSON form, as the API and the command line show it; `from_dict` reads it back."""
         return {

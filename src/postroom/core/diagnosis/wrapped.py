@@ -44,3 +44,34 @@ def dotnet_reply(raw: str) -> tuple[int | None, str]:
         return None, ""
     lowered = sentence.lower()
     return next((code for said, code in _DOTNET.items() if said in lowered), None), words.strip()
+
+
+_ESCAPED_BYTES = re.compile(r"(?:\\x[0-9a-f]{2}){4,}", re.IGNORECASE)
+_ESCAPED_LETTERS = re.compile(r"(?:\\u[0-9a-f]{4}){2,}", re.IGNORECASE)
+_HIGH_LETTERS = re.compile(r"[\u0080-\u00ff]{6,}")
+_CHINESE = "gb18030"
+
+
+def unescaped(raw: str) -> str:
+    """What Chinese servers said where a client printed their bytes: as \\xNN, as \\uNNNN, or read as Latin-1."""
+    parts = [_decoded(bytes.fromhex(found.replace("\\x", "").replace("\\X", ""))) for found in _bytes_in(raw)]
+    parts += [_letters(found) for found in _ESCAPED_LETTERS.findall(raw)]
+    parts += [_decoded(found.encode("latin-1")) for found in _HIGH_LETTERS.findall(raw)]
+    return " ".join(part for part in parts if part)
+
+
+def _bytes_in(raw: str) -> list[str]:
+    return _ESCAPED_BYTES.findall(raw) if "\\x" in raw or "\\X" in raw else []
+
+
+def _decoded(said: bytes) -> str:
+    for charset in ("utf-8", _CHINESE):
+        try:
+            return said.decode(charset)
+        except UnicodeDecodeError:
+            continue
+    return ""
+
+
+def _letters(escaped: str) -> str:
+    return "".join(chr(int(each, 16)) for each in re.findall(r"[0-9a-fA-F]{4}", escaped))

@@ -83,7 +83,7 @@ RULES = (
             smtp service is disabled | smtp not enabled | smtp is not enabled | smtp access disabled
             smtp service not | disabled for the tenant | disabled for the mailbox | disabled for your tenant
             service is not enabled | service not enabled | pop3/smtp | enable smtp | not enabled for smtp
-            no permission to use smtp | smtp … turned off | smtp … not enabled | turn on smtp
+            no permission to use smtp | open smtp | 无权登 | smtp … turned off | smtp … not enabled | turn on smtp
             smtp authentication is disabled | user has no permission | access rights to this service
             access to this service | smtp … blocked for | smtp … is disabled | smtp … not allowed for
             smtp … deaktiviert | smtp … désactivé | not activated … smtp | access to smtp … denied | 未开通
@@ -226,7 +226,7 @@ RULES = (
             sending has been suspended | message sending for this account | not yet activated
             account is not activated | email outgoing | outgoing … suspended | outgoing … disabled
             sending … suspended | account paused | paused sending | sending … disabled for
-            cannot send mail until | disallowed from sending
+            cannot send mail until | disallowed from sending | 禁止发
             """
         ),
         unless=phrases(
@@ -278,7 +278,8 @@ RULES = (
             """
             recipient | destinataire | you tried to reach | you are trying | plaintext | ssl | tls
             basic authentication | mail from ip | temporarily unavailable | your message to | delivery error
-            cannot be delivered | could not be delivered
+            cannot be delivered | could not be delivered | this ip | your ip | ip has been
+            ip address has been
             """
         ),
         unless_codes=("UNAVAILABLE",),

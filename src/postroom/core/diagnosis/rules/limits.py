@@ -165,7 +165,7 @@ RULES = (
         words=phrases(
             """
             too much recipient | mi:dmc | rp:drc | mi:sfq | rp:qrc | mi:mbl | hl:ifc | hl:icc | mi:nhd | rp:rcl
-            rp:sbl | mi:frc
+            rp:sbl | mi:frc | mi:stc | rp:trc
             """
         ),
         example="550 Requested mail action not taken: too much recipient",
@@ -215,6 +215,7 @@ RULES = (
             low reputation
             """
         ),
+        unless=phrases("ptr record | reverse dns"),
         replies=(421, 450, 451, 452),
         stages=MESSAGE,
         example=(
@@ -286,7 +287,7 @@ RULES = (
             tls | auth command | nonmail | recipient has exceeded | sasl | has too many recipients
             tenant has exceeded | recipient limit exceeded | recipient thread | storedrv.deliver
             limit of recipients | connection limit | connections | login frequency | 大小 | not to accept
-            recipient limit reached | per message recipient
+            recipient limit reached | per message recipient | mailsize | ptr record
             """
         ),
         retry_after=3600,

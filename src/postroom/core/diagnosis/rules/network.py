@@ -159,6 +159,19 @@ RULES = (
         source="RFC 5321 section 3.8 (421); RFC 9051 section 7.1.5 (BYE)",
     ),
     Rule(
+        id="network.server-said-later-for-good",
+        smtp=DOWN,
+        cause="server_later",
+        stages=frozenset({Stage.CONNECT, Stage.GREETING, Stage.EHLO}),
+        replies=(5,),
+        words=phrases(
+            "try later | try again later | plus tard | not accepting connections | temporarily unavailable | overload"
+        ),
+        example="554 pv50p00im-smtpin001.me.com ESMTP not accepting connections",
+        given={"stage": Stage.GREETING},
+        source="iCloud, Orange: a 5xx in the greeting that asks for another try",
+    ),
+    Rule(
         id="network.unspecific",
         smtp=DOWN,
         imap=DOWN,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from postroom.core.diagnosis.evidence import Stage
 from postroom.core.diagnosis.phrase import phrases
 from postroom.core.diagnosis.rule import MESSAGE, Rule
+from postroom.core.diagnosis.verdict import Action
 
 REJECTED = "message_rejected"
 DEFERRED = "message_deferred"
@@ -65,6 +66,7 @@ RULES = (
             """
             receiving mail too quickly | receiving mail at a rate | you are trying to contact is receiving
             recipient … rate | too many messages for this recipient | recipient has exceeded
+            recipient's per hour
             """
         ),
         example='450, "4.2.1" The user you are trying to contact is receiving mail too quickly.',
@@ -92,9 +94,10 @@ RULES = (
     Rule(
         id="recipient.too-many-for-good",
         smtp=REJECTED,
+        action=Action.FIX_SETTINGS,
         cause="too_many_recipients",
         stages=MESSAGE,
-        words=phrases("reduce the number of recipients"),
+        words=phrases("reduce the number of recipients | message has too many recipients"),
         example="452 This message contains too many recipients. Reduce the number of recipients and retry. IB605",
         given=AT_RCPT,
         source="GoDaddy IB605: the same message is refused again",
@@ -102,6 +105,7 @@ RULES = (
     Rule(
         id="recipient.too-many",
         smtp=REJECTED,
+        action=Action.FIX_SETTINGS,
         cause="too_many_recipients",
         stages=MESSAGE,
         words=phrases(
@@ -136,7 +140,9 @@ RULES = (
         cause="sender_domain",
         stages=MESSAGE,
         replies=(4,),
-        words=phrases("sender address rejected: domain not found | sender domain | domain of sender"),
+        words=phrases(
+            "sender address rejected: domain not found | sender domain | domain of sender | unresolvable … from domain"
+        ),
         example=(
             "450 4.1.8 <alice@example.com>: Sender address rejected: Domain not found (in reply to RCPT TO command)"
         ),
@@ -173,20 +179,35 @@ RULES = (
         source="Postfix reject_unverified_recipient",
     ),
     Rule(
-        id="recipient.sender-domain-refused",
+        id="recipient.sender-syntax",
         smtp=REJECTED,
         cause="sender_domain",
         stages=MESSAGE,
         words=phrases(
             """
-            sender address rejected: domain not found | sender domain | domain of sender
             sender address rejected: malformed | bad sender address | invalid sender address syntax
-            sender … syntax
+            sender … syntax | null sender | empty sender | empty envelope sender
+            """
+        ),
+        example="501 5.1.7 Bad sender address syntax",
+        given={"stage": Stage.MAIL},
+        source="Postfix; NetEase; RFC 3463 x.1.7",
+    ),
+    Rule(
+        id="recipient.sender-domain-refused",
+        smtp=REJECTED,
+        action=Action.FIX_SETTINGS,
+        cause="sender_domain",
+        stages=MESSAGE,
+        words=phrases(
+            """
+            sender address rejected: domain not found | sender domain | domain of sender | from: domain is
+            from domain is | dns check failed | domain … does not resolve
             """
         ),
         example="554 5.1.8 <alice@example.com>: Sender address rejected: Domain not found",
         given={"stage": Stage.MAIL},
-        source="Postfix reject_unknown_sender_domain; RFC 3463 x.1.7, x.1.8",
+        source="Postfix reject_unknown_sender_domain; GoDaddy IB506; QQ; RFC 3463 x.1.8",
     ),
     Rule(
         id="recipient.unknown",
@@ -239,13 +260,14 @@ RULES = (
     Rule(
         id="message.unauthenticated",
         smtp=REJECTED,
+        action=Action.FIX_SETTINGS,
         cause="domain_authentication",
         stages=MESSAGE,
         unless_replies=(4,),
         words=phrases(
             """
             dmarc | spf | dkim | unauthenticated email | unauthenticated mail | sender is unauthenticated
-            authentication checks | 5.7.26 | 5.7.27 | 5.7.24 | 5.7.25 | 5.7.23 | isn't aligned | not aligned
+            authentication checks | 5.7.26 | 5.7.27 | 5.7.24 | 5.7.23 | isn't aligned | not aligned
             sender policy framework
             """
         ),
@@ -265,6 +287,17 @@ RULES = (
         example="451 DT:SPM, please try again",
         given=AT_DATA,
         source="NetEase; Google 4.7.0",
+    ),
+    Rule(
+        id="message.account-verdict",
+        smtp=REJECTED,
+        action=Action.FIX_SETTINGS,
+        cause="message_suspicious",
+        stages=MESSAGE,
+        words=phrases("outboundspam | reject due to policy restrictions"),
+        example="554 5.2.0 STOREDRV.Submission.Exception:OutboundSpamException",
+        given=AT_DATA,
+        source="Outlook.com; IONOS, GMX: what the account sends is refused until somebody changes it",
     ),
     Rule(
         id="message.spam",

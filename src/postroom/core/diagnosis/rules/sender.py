@@ -12,6 +12,25 @@ ARRIVING = frozenset({Stage.CONNECT, Stage.GREETING, Stage.EHLO, Stage.STARTTLS}
 
 RULES = (
     Rule(
+        id="sender.named",
+        smtp=RESTRICTED,
+        cause="send_as",
+        stages=MESSAGE,
+        words=phrases(
+            """
+            not authorized to send messages from | not authorised to send messages from
+            not allowed to send messages from | not permitted to send messages from
+            request failed; mailbox unavailable | not available in bridge | unknown sender address
+            """
+        ),
+        example=(
+            "554 5.7.1 <bob@example.com>: Recipient address rejected: <alice@example.org> is not authorized to send "
+            "messages from <alice@example.com>"
+        ),
+        given={"stage": Stage.RCPT},
+        source="Onet; Yahoo and AT&T on a From address that is not the account's; Proton Mail Bridge",
+    ),
+    Rule(
         id="sender.send-as",
         smtp=RESTRICTED,
         cause="send_as",
@@ -49,7 +68,8 @@ RULES = (
             syntax | sender address rejected: domain | header from | multiple from | unauthenticated email | tls
             isn't aligned | permissions to send to | message is not | sender verify failed | spoofed
             invalid from header | malformed | could not be verified | must be specified | callout | anti-spoof
-            reputation of the | authentication level | policy: reject | unusual
+            reputation of the | authentication level | policy: reject | unusual | unresolvable
+            null sender | empty sender | empty envelope | temporarily deferred
             """
         ),
         example="553 5.7.1 <alice>: Sender address rejected: not owned by user alice",
@@ -125,7 +145,8 @@ RULES = (
             hostname … not found | refused to talk | access denied | access not allowed | not accepted from
             dynamic ip | dial-up | dialup | residential | from this range | invalid ip | black ip
             ip is rejected | ip is hangup | remote ip check | not welcome | denied by policy | host rejected
-            hl:ipb | hl:rep | wm:bli | geoip | geo-block | by country | your country | poor sender reputation
+            hl:ipb | hl:rep | hl:mep | hl:ihu | wm:bli
+            wm:blu | mi:spb | geoip | geo-block | by country | your country | poor sender reputation
             block-listed | spam source | deny list | denylist | blocked for | unauthorized ip
             ip not authorized | transient ip | from ip range | cloudmark | sender intelligence
             spam abuse detected
@@ -144,6 +165,24 @@ RULES = (
         ),
         given={"stage": Stage.GREETING},
         source="Yahoo; Microsoft 5.7.606; GMX; Postfix reject_rbl_client, reject_unknown_client_hostname",
+    ),
+    Rule(
+        id="sender.address-blocked.rate",
+        smtp=RESTRICTED,
+        cause="ip_blocked",
+        stages=ARRIVING,
+        words=phrases(
+            """
+            mail sent from your ip address has been blocked | unsolicited mail originating from your ip
+            """
+        ),
+        replies=(5,),
+        example=(
+            "550 5.7.28 There is an unusual rate of unsolicited mail originating from your IP address. To protect our "
+            "users from spam, mail sent from your IP address has been blocked."
+        ),
+        given={"stage": Stage.DATA},
+        source="support.google.com/a/answer/3726730",
     ),
     Rule(
         id="sender.address-blocked.t-online",
@@ -167,13 +206,15 @@ RULES = (
             not authorised to send | not allowed to send | not permitted to send | sending to this
             prohibited by | administrator … prohibit | organization … restrict | restricted to | sender denied
             denies the sender | sender rejected | sender address rejected: administrative | private list access
-            not allowed by policy | transport rules | sending messages is not allowed
+            not allowed by policy | transport rules | sending messages is not allowed | sender refused
+            sender rejection | only send testing | own email address | sending is not configured
+            sandbox
             """
         ),
         unless=phrases(
             """
             spam | content | attachment | recipient address rejected | recipient rejected | recipient's
-            restrict permissions | permissions to send to
+            restrict permissions | permissions to send to | spf | dkim | dmarc
             """
         ),
         example=(

@@ -81,7 +81,7 @@ RULES = (
         ),
         unless=phrases(
             """
-            rcpt domain | recipient | account is disabled | for your account | certificate | handshake
+            recipient | account is disabled | for your account | certificate | handshake
             could not negotiate | account login | this account's | user | send starttls | bulk | less secure
             pipeline | sign-in | maybe | contact the admin | contact your admin | administrator
             """
@@ -137,6 +137,7 @@ RULES = (
             authentication methods … none | auth command is not | auth not enabled
             authentication is not enabled on this | no supported authentication | doesn't support smtp auth
             authenticate is not enabled | auth not allowed | only allowed on submission
+            authentication not allowed on | authentication is not allowed on
             """
         ),
         unless=phrases("tenant | for the mailbox | basic auth"),
@@ -160,6 +161,7 @@ RULES = (
             authentication method | auth=plain | unknown auth | ntlm | authenticate plain not
             plain not supported | login not supported | cram-md5 not supported | mechanism … not available
             mechanism … disabled | mechanism … not enabled | unsupported auth␣ | auth method
+            failed to find an authenticator | no authenticator
             """
         ),
         unless=phrases(
@@ -315,14 +317,15 @@ RULES = (
         smtp="unknown",
         action=Action.FIX_SETTINGS,
         cause="command_order",
-        stages=MESSAGE | AUTH | {Stage.EHLO, Stage.GREETING},
+        stages=MESSAGE | AUTH | {Stage.EHLO, Stage.GREETING, Stage.STARTTLS},
         words=phrases(
             """
             sender not yet given | sender not specified | no identity changes | nested mail | need rcpt
             hello first | mail first | already authenticated | already specified | sequence error
             unexpected command | bad sequence | out of sequence | valid rcpt | need mail | must have sender
             no sender | transaction in progress | say helo | say ehlo | helo first | ehlo first
-            helo or ehlo required | already identified | polite people
+            helo or ehlo required | already identified | polite people | protocol violation
+            may not be repeated | tls already active | invalid input from
             """
         ),
         example="503 SENDER NOT YET GIVEN",
@@ -357,6 +360,7 @@ RULES = (
             """
             too many unrecognized | too many bad commands | too many syntax | too many invalid commands
             too many errors | too many protocol errors | too many nonmail commands | junk commands
+            too many unauthenticated commands
             """
         ),
         example='502, "5.5.1", Too many unrecognized commands, goodbye.',

@@ -140,7 +140,8 @@ RULES = (
             logon failure | logon failed | log in failed | log-in failed | failed to login | failed to log in
             could not log in | could not login | couldn't log in | cannot login | can't login | unable to log in
             unable to login | sign-in failed | sign in failed | permission denied for user | unauthorized
-            rejected credentials | username required | not authorized | authorized user
+            rejected credentials | missing user | missing password | missing credentials
+            username required | not authorized | authorized user
             authenticationexception | loginbadcredentials | badauth | eauth | authentification invalide
             d'authentification | err.login.passerr | err.login.usererr | errorauthentication failed | autherror
             """
