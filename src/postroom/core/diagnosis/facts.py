@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from postroom.core.diagnosis.evidence import Evidence, Stage
 from postroom.core.diagnosis.guides import canonical_provider, provider_from_words
 from postroom.core.diagnosis.phrase import terms_of
-from postroom.core.diagnosis.wrapped import dotnet_reply, spelt_out, unescaped
+from postroom.core.diagnosis.wrapped import dotnet_reply, spelt_out, unescaped, without_frames
 from postroom.core.mailbox import Direction
 
 MATCHED_CHARACTERS = 8_192
@@ -85,7 +85,7 @@ def facts_of(evidence: Evidence) -> Facts:
     dotnet, server = dotnet_reply(raw) if sending else (None, "")
     said = server or said
     words = f"{said}\n{shortened(evidence.exception or '')}\n{challenge}\n{unescaped(said)}"
-    lowered = words.translate(_QUOTES).lower().split()
+    lowered = without_frames(words.translate(_QUOTES).lower()).split()
     text = " ".join("@" if _is_address(word) else word for word in lowered)
     enhanced = enhanced_code(evidence.enhanced or "") or (enhanced_code(raw) if sending else None)
     reply = evidence.smtp_code

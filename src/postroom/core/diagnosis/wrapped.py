@@ -28,6 +28,21 @@ _DOTNET = {
 """The sentences of .NET's SmtpStatusCode: SmtpClient prints one before the server's words, and drops the code."""
 
 
+_SAID_BY_CLIENTS = (
+    "delivery temporarily suspended:",
+    "check your credentials or email service configuration",
+    "check your smtp credentials and server settings",
+)
+"""What programs put around any failure; in lower case."""
+
+
+def without_frames(text: str) -> str:
+    """A lower-case text without the sentences that a program says about every failure."""
+    for frame in _SAID_BY_CLIENTS:
+        text = text.replace(frame, " ")
+    return text
+
+
 def spelt_out(raw: str) -> int | None:
     """The reply code as the Rust library lettre prints it, a word for each digit."""
     found = _LETTRE.search(raw)

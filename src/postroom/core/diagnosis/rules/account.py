@@ -219,7 +219,7 @@ RULES = (
             outgoing has been disabled | outgoing email | outgoing mail from | outgoing mail has been suspended
             outgoing blocked | remetente de saída | mail sending denied | sender blocked | sending blocked
             suspended from sending | blocked from sending | sender is blocked | sender account
-            user disabled from sending | disabled sending | unusual sending activity | account was blocked
+            user disabled from sending | disabled sending | unusual sending activity … unblock | account was blocked
             sending from this account | no longer allowed to send | account has been blocked for
             sender suspended | account … sending privileges | disabled … outgoing | email sending … blocked
             unusual activity | sending suspended | sending paused | sending is paused

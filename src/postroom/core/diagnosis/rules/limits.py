@@ -196,6 +196,7 @@ RULES = (
             concurrent connections limit | exceeded the sender limit | sendinglimitexceeded | recipientratelimit
             exceedslimit … sender | message submission rate | submissionratelimit | senderratelimit
             exceeded the recipient rate limit | exceeded your sending limit | exceededmessagelimit
+            excessive message rate | unusual sending activity | submission quota
             storedrv.clientsubmit; sender
             """
         ),
@@ -304,7 +305,7 @@ RULES = (
         cause="sending_limit",
         stages=(MESSAGE | AUTH) - {Stage.RCPT},
         words=phrases("quota exceeded | exceeded … quota"),
-        unless=phrases("storage | mailbox | recipient | over quota | tls | deliver"),
+        unless=phrases("storage | mailbox | recipient | over quota | tls | deliver | 5.2.2 | 4.2.2"),
         retry_after=3600,
         example="550 Quota exceeded",
         given={"stage": Stage.DATA},

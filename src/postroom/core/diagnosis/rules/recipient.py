@@ -28,7 +28,7 @@ UNKNOWN_RECIPIENT = phrases(
     find the recipient | n'existe pas | inconnu | no existe | não existe | non esiste | inesistente
     inexistente | sconosciuto | desconocido | unbekannt | existiert nicht | не существует | не найден | 不存在
     存在しません | no account | not accepting email for | not accepting mail for
-    relay not permitted for unknown | addressee
+    relay not permitted for unknown | addressee | domain is not reachable
     """
 )
 
@@ -268,7 +268,7 @@ RULES = (
             """
             dmarc | spf | dkim | unauthenticated email | unauthenticated mail | sender is unauthenticated
             authentication checks | 5.7.26 | 5.7.27 | 5.7.24 | 5.7.23 | isn't aligned | not aligned
-            sender policy framework
+            sender policy framework | anti-spoof
             """
         ),
         unless=phrases("4.7."),
@@ -337,7 +337,7 @@ RULES = (
             non-ascii | invalid character | mime | message-id | multiple from | recipient must
             recipient address must | invalid mail address | empty message | hops | loop | duplicate
             no recipient | missing a valid address | missing from | subject is mandatory | no valid addresses
-            content conversion | tnef | conversionfailed | unexpected content | encoding
+            content conversion | tnef | conversionfailed | unexpected content | encoding | eenvelope
             """
         ),
         example="550 alice@example.com Blank From: addresses are not allowed. Provide a valid From. IB501",

@@ -105,6 +105,7 @@ RULES = (
             not a relay | to relay | relay operation rejected | open relay | relay check domain | rcpthosts
             cannot deliver mail for | delivery is not allowed to | relay disallowed | open-relay
             relay is denied | relay was denied | relaying disabled | weiterleitung | non-accepted domain
+            relaying disallowed
             not a local domain | non local recipient | non-local recipient | remote domain | relaying mail to
             relaying to | relaying … not allowed | relaying … prohibited
             """
@@ -142,7 +143,8 @@ RULES = (
             ip address … not | ip address has been | ip blocked | connections will not be accepted
             connection refused by policy | connection rejected | no smtp service | bad dns ptr | ptr record
             reverse dns | rdns | cannot find your hostname | cannot find your reverse | reverse lookup
-            hostname … not found | refused to talk | access denied | access not allowed | not accepted from
+            hostname … not found | not accepted from
+            blocked - see | ipcheck
             dynamic ip | dial-up | dialup | residential | from this range | invalid ip | black ip
             ip is rejected | ip is hangup | remote ip check | not welcome | denied by policy | host rejected
             hl:ipb | hl:rep | hl:mep | hl:ihu | wm:bli
@@ -174,8 +176,11 @@ RULES = (
         words=phrases(
             """
             mail sent from your ip address has been blocked | unsolicited mail originating from your ip
+            refused to talk | access denied | access not allowed | access to this mail system
+            access to submit messages | not allowed to connect
             """
         ),
+        unless=phrases("recipient address | recipient rejected | sender address | relay | helo"),
         replies=(5,),
         example=(
             "550 5.7.28 There is an unusual rate of unsolicited mail originating from your IP address. To protect our "

@@ -333,6 +333,7 @@ RULES = (
             """
             hello (1) | closing connection 0 | must issue | timed out | timeout | econnrefused
             connection refused | not supported by | bad_record_mac | bad record mac | connectionlost:
+            broken pipe | reset by peer
             """
         ),
         example=("ruleset=tls_server, arg1=SOFTWARE, relay=smtp.example.org, reject=403 4.7.0 TLS handshake failed."),
