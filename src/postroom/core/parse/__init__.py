@@ -9,8 +9,9 @@ from postroom.core.parse.body import Body, collect
 from postroom.core.parse.filename import safe_filename
 from postroom.core.parse.html import safe_html, text_of_html
 from postroom.core.parse.parts import Part, TooMuch
+from postroom.core.parse.quoted import new_part
 
-__all__ = ["attachment", "parse", "safe_filename", "safe_html", "text_of_html"]
+__all__ = ["attachment", "new_part", "parse", "safe_filename", "safe_html", "text_of_html"]
 
 LONGEST_SUBJECT = 2000
 """Characters. RFC 5322 has no limit for a folded field; what people read has."""

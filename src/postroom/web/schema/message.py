@@ -7,6 +7,7 @@ from datetime import datetime
 from pydantic import Field
 
 from postroom.core import message as core
+from postroom.core.parse import new_part
 from postroom.core.ports.store import Page
 from postroom.web.schema.base import ListOf, ListQuery, Output
 from postroom.web.schema.fields import MailboxId
@@ -57,6 +58,9 @@ class Message(Output):
     in_reply_to: str | None
     references: list[str]
     text: str
+    new_text: str = Field(
+        description="The text without the quoted message at its end: what the sender wrote this time."
+    )
     html: str = Field(description="Made safe to show: no scripts, no forms, nothing that runs.")
     attachments: list[Attachment]
     size: int = Field(description="Of the whole message, in bytes.")
@@ -87,6 +91,7 @@ class Message(Output):
                 "in_reply_to": parsed.in_reply_to,
                 "references": list(parsed.references),
                 "text": parsed.text,
+                "new_text": new_part(parsed.text, parsed.subject),
                 "html": html,
                 "attachments": [Attachment.model_validate(one.as_dict()) for one in parsed.attachments],
                 "size": message.size,
