@@ -68,9 +68,9 @@ HOSTILE = {
 
 @pytest.mark.parametrize("name", HOSTILE)
 def test_a_hostile_message_is_read_in_bounded_time_and_size(name):
-    started = time.perf_counter()
+    started = time.process_time()
     parsed = parse(HOSTILE[name])
-    assert time.perf_counter() - started < SECONDS
+    assert time.process_time() - started < SECONDS
     assert len(parsed.text) <= LONGEST_TEXT
     assert len(parsed.html) <= LONGEST_TEXT
     assert len(parsed.attachments) <= MOST_PARTS
@@ -218,6 +218,6 @@ def test_html_that_people_write_is_kept():
     "html", ["<div a='</div>'>" * 60_000, "<div>" * 200_000, "<p>x <b>y</b>" * 70_000, "<p " + "a=b " * 250_000 + ">"]
 )
 def test_html_made_to_be_slow_is_sanitised_in_bounded_time(html):
-    started = time.perf_counter()
+    started = time.process_time()
     safe_html(html)
-    assert time.perf_counter() - started < SECONDS
+    assert time.process_time() - started < SECONDS
