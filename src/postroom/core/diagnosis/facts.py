@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from postroom.core.diagnosis.evidence import Evidence, Stage
 from postroom.core.diagnosis.guides import canonical_provider, provider_from_words
 from postroom.core.diagnosis.phrase import terms_of
-from postroom.core.diagnosis.wrapped import dotnet_reply, spelt_out, unescaped, without_frames
+from postroom.core.diagnosis.wrapped import dotnet_reply, spelt_out, unescaped, without_frames, without_noise
 from postroom.core.mailbox import Direction
 
 MATCHED_CHARACTERS = 8_192
@@ -28,7 +28,9 @@ _TAGGED = re.compile(r"(?:^|[\s'\"(:])([A-Za-z0-9.*+]{1,24}) (OK|NO|BAD|BYE|PREA
 _BARE = re.compile(r"(?:^|[\s'\"])(NO|BAD|BYE)(?= |$)", re.MULTILINE)
 _BRACKETED = re.compile(r"\[([A-Z][A-Z0-9\-]{2,30})(?: [^\]]*)?\]")
 _TEXT_CODE = re.compile(r"(?:textCode|serverResponseCode|responseCode)\W{1,4}([A-Z][A-Z0-9\-]{2,30})")
-_AADSTS = re.compile(r"aadsts\s?(\d{4,8})", re.ASCII)
+_AADSTS = re.compile(
+    r"(?:aadsts\s?|error_codes\W{1,6}|error\?code=|errorno\W{1,4}|error code\W{1,3})(\d{5,8})", re.ASCII
+)
 _BASE64_JSON = re.compile(r"\beyJ[A-Za-z0-9+/_\-]{8,1200}={0,2}")
 _MECHANISM_LISTS = (
     "auth=xoauth2",
@@ -87,6 +89,7 @@ def facts_of(evidence: Evidence) -> Facts:
     words = f"{said}\n{shortened(evidence.exception or '')}\n{challenge}\n{unescaped(said)}"
     lowered = without_frames(words.translate(_QUOTES).lower()).split()
     text = " ".join("@" if _is_address(word) else word for word in lowered)
+    text = text if sending else without_noise(text)
     enhanced = enhanced_code(evidence.enhanced or "") or (enhanced_code(raw) if sending else None)
     reply = evidence.smtp_code
     if reply is None and sending and evidence.stage is not Stage.OAUTH:
@@ -155,7 +158,9 @@ def imap_status(raw: str) -> str | None:
     for found in _TAGGED.finditer(raw):
         if found.group(1) == "*":
             untagged = found.group(2) if found.group(2) != "OK" else untagged
-        elif found.group(1) != "+":
+        elif found.group(1) != "+" and not (
+            found.group(2) == "OK" and found.group(1).isalpha() and len(found.group(1)) > 2
+        ):
             tagged = found.group(2)
             last = found.start(2)
     if tagged == "OK" and not raw.rstrip().endswith(raw[last:].split("\n")[0].rstrip()):

@@ -43,6 +43,17 @@ def without_frames(text: str) -> str:
     return text
 
 
+_NOISE = (("too many login failures", "login failed"),)
+"""What wrappers say after any refusal. c-client (PHP's imap_open) gives up after three and ends with it."""
+
+
+def without_noise(text: str) -> str:
+    """A lower-case text without the words that a client library adds to whatever the server said."""
+    for said, meant in _NOISE:
+        text = text.replace(said, meant)
+    return text
+
+
 def spelt_out(raw: str) -> int | None:
     """The reply code as the Rust library lettre prints it, a word for each digit."""
     found = _LETTRE.search(raw)

@@ -30,7 +30,7 @@ RULES = (
             login … web interface | unusual activity | suspicious activity | suspicious login | suspicious sign
             unusual sign | please sign in to | sign in on the web | login from web | security check
             user agreement | accept … agreement | please login to web | with your web browser
-            through your web browser | in your web browser | via the web
+            through your web browser | in your web browser | via the web | lockdown in sector
             """
         ),
         unless=phrases("insufficient | throttl | messages"),
@@ -152,14 +152,16 @@ RULES = (
             imap/pop3 access not | imap … not enabled | access to imap … denied | imap … denied
             access rights to this service | access to this service | imap is blocked | imap … blocked
             protocol … not enabled | imap … restricted | disabled imap | imap … switched off | imap … désactivé
-            imap … deaktiviert
+            imap … deaktiviert | enable mail protocol | mail protocol first | pop3 is disabled | pop is disabled
+            pop3 disabled | pop disabled | nosupport | mcoerrorgmailimapnotenabled | service is not allowed
+            not allowed for your account
             """
         ),
         example=(
             "[ALERT] Your account is not enabled for IMAP use. Please visit your Gmail settings page and enable "
             "your account for IMAP access. (Failure)"
         ),
-        unless=phrases("authenticate | idle | sort | quota | imap extension"),
+        unless=phrases("authenticate | idle | sort | quota | imap extension | service is not available"),
         source="Gmail; Zimbra; Exchange; Zoho; GMX",
     ),
     Rule(
@@ -287,6 +289,22 @@ RULES = (
         source="RFC 5248 5.7.13; SmarterMail, Kerio, cPanel, Yandex, Rackspace",
     ),
     Rule(
+        id="account.disabled.word",
+        imap=BLOCKED,
+        cause="account_disabled",
+        stages=AUTH,
+        words=phrases("suspended | not enabled | deactivated | not activated"),
+        unless=phrases(
+            """
+            plaintext | ssl | tls | mechanism | authenticate | authentication | extension | idle | quota | starttls
+            temporarily
+            """
+        ),
+        unless_codes=("UNAVAILABLE",),
+        example="NO suspended",
+        source="servers that say one word; Tencent's mail client reads it so",
+    ),
+    Rule(
         id="account.locked",
         smtp=DISABLED,
         imap=UNREACHABLE,
@@ -301,7 +319,8 @@ RULES = (
         ),
         unless=phrases(
             """
-            recipient | lock file | pop lock | transaction log | mailbox is locked | folder is locked
+            incorrect or | wrong or | password, or | recipient | lock file | pop lock | transaction log
+            mailbox is locked | folder is locked
             mailbox locked
             """
         ),

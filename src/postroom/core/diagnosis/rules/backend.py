@@ -23,7 +23,8 @@ RULES = (
             """
             temporarily | temporary | try again later | try again in | try again after | try later | retry later
             at present | try again at | connection lost to authentication | system busy | system is busy
-            server busy | server is busy | too busy | unable to access your mailbox | can't connect to auth
+            server busy | server is busy | service busy | too busy | unable to access your mailbox
+            another failure mode | can't connect to auth
             cannot connect to auth | can't auth␣ | can not auth␣ | child won't | problem with child
             no response from auth | domain auth support error | can't contact | could not contact
             unable to contact | failed to connect to backend | generic failure | vorübergehend | später
@@ -61,7 +62,8 @@ RULES = (
             unexpected error | server down | being migrated | being moved | tempfail | i/o error | io error
             internal auth failure | internal auth error | disk error | server temporarily
             timeout while waiting | no response from | proxynotauthenticated | directory server
-            directory service
+            directory service | could not be fetched | internal login | failed to database
+            system shutdown | proxy failed | cannot proxy | [sys/temp]
             """
         ),
         unless=phrases(

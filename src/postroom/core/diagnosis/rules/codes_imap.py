@@ -54,6 +54,8 @@ RESPONSE_CODES = (
     _code("THROTTLED", "connection_limit", "throttled", Action.RETRY),
     _code("INUSE", "folder_error", "folder_busy", Action.RETRY, FOLDER, {"stage": Stage.SELECT}),
     _code("INUSE", "connection_limit", "connections", Action.RETRY),
+    _code("IN-USE", "connection_limit", "connections", Action.RETRY),
+    _code("LOGIN-DELAY", "connection_limit", "sign_in_throttled", Action.RETRY),
     _code("UNAVAILABLE", "account_unreachable", "backend_down", Action.RETRY),
     _code("TEMPFAIL", "account_unreachable", "backend_down", Action.RETRY),
     _code("SERVERBUG", "protocol_error", "server_bug", Action.RETRY),

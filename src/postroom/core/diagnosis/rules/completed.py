@@ -23,7 +23,9 @@ RULES = (
         imap="account_unreachable",
         action=Action.RETRY,
         cause="backend_down",
-        words=phrases("waiting for authentication process | waiting for internal auth"),
+        words=phrases(
+            "waiting for authentication process | waiting for authentication master | waiting for internal auth"
+        ),
         unless=phrases("plaintext | logindisabled"),
         example="* OK Waiting for authentication process to respond..",
         source="Dovecot login-common",

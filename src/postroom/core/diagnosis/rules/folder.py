@@ -68,7 +68,7 @@ RULES = (
         words=phrases(
             """
             no mailbox selected | no folder selected | not selected | select a mailbox | select first
-            no mailbox is selected
+            no mailbox is selected | not allowed in this connection state
             """
         ),
         example="BAD No mailbox selected.",
@@ -108,9 +108,10 @@ RULES = (
             """
             user does | account does | internal error | user not | host | no such message | message not
             message has | no such command | command not | unknown command | serverbug | uid | corrupt
-            account not | module
+            account not | find module | no module | module not
             """
         ),
+        unless_codes=("UNAVAILABLE", "TEMPFAIL", "SERVERBUG", "INUSE"),
         example="NO Mailbox doesn't exist: m (0.000 + 0.000 secs).",
         given=AT_SELECT,
         source="RFC 5530 NONEXISTENT; Cyrus; Dovecot; Gmail; Exchange; hMailServer",

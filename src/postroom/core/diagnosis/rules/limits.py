@@ -33,7 +33,8 @@ RULES = (
             number of simultaneous | already logged in | maximum logins | too many mailbox connections
             connection rate | maildrop | trop de connexions | zu viele verbindungen | demasiadas conexiones
             muitas conexões | troppe connessioni | слишком много … соедин | слишком много … подключ | 连接数
-            同时连接 | open sessions | many connect␣ | too many connect
+            同时连接 | open sessions | many connect␣ | too many connect | connection queue full
+            number of allowed connections | maximum number of logins | locked by pop | locked by another
             """
         ),
         unless=phrases(
@@ -59,7 +60,8 @@ RULES = (
             too many authentication requests | too many auth requests | login attempts … later
             logging in too frequently | login frequently | frequency limited | auth rate | authentication rate
             too many sign-in | rate limit exceeded for login | login limit | logged in too often | recent logins
-            rate limit hit | many login | too many consecutive logins
+            rate limit hit | many login | too many consecutive logins | auth limit | 登录太频繁 | 登录过于频繁
+            登录频繁 | login too many times | too many auth attempts | too many authentication attempts
             """
         ),
         unless=phrases("password | too many failed | too many invalid | locked"),
@@ -139,7 +141,7 @@ RULES = (
             空间不足 | 已满
             """
         ),
-        unless=phrases("bandwidth | command line | message size"),
+        unless=phrases("bandwidth | command line | message size | quota root"),
         example="NO [ALERT] You exceeded your mail quota.",
         given={"stage": Stage.APPEND},
         source="RFC 5530 OVERQUOTA; Cyrus; Courier; Exchange; Dovecot quota",

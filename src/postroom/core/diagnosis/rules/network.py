@@ -131,7 +131,8 @@ RULES = (
             connexion … interrompue | connexion … perdue | conexión … cerrada | conexão … fechada
             connessione … chiusa | соединение … разорван | соединение … сброшен | соединение … закрыт
             принудительно разорвал | 连接已断开 | 连接被重置 | 连接关闭 | 切断されました | 強制的に切断
-            connection broken | connection was broken | connection … was lost | fwrite()
+            connection broken | connection was broken | connection … was lost | undefined ssl object
+            not currently open | read response error | response null | init socket error | fwrite()
             """
         ),
         example="ConnectionResetError: [Errno 104] Connection reset by peer",

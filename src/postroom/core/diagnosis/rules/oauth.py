@@ -56,7 +56,8 @@ RULES = (
         words=phrases(
             """
             org_internal | disallowed_useragent | access_denied | access_not_configured | policy_enforced
-            not authorized to access | client is unauthorized
+            not authorized to access | client is unauthorized | access blocked | app is blocked
+            given you access | verification process
             """
         ),
         unless=phrases("invalid_grant"),
@@ -74,7 +75,8 @@ RULES = (
         given=AT_TOKEN,
         words=phrases(
             """
-            invalid_client | deleted_client | disabled_client | oauth client was not found | client secret
+            invalid client id | client id is invalid | invalid_client | deleted_client | disabled_client
+            oauth client was not found | client secret
             client_secret | client authentication failed | invalidclient
             """
         ),
@@ -90,7 +92,8 @@ RULES = (
         stages=OAUTH,
         words=phrases(
             """
-            invalid_scope | unsupported_grant_type | redirect_uri | unsupported_response_type
+            invalid_scope | unsupported_grant_type | redirect_uri | redirect uri | api has not been used
+            unsupported_response_type
             missing required parameter | invalid_request | unknown scope | unauthorized_client
             """
         ),
@@ -125,7 +128,8 @@ RULES = (
         words=phrases(
             """
             internal_failure | temporarily_unavailable | temporarily unavailable | server_error
-            service unavailable | bad gateway | gateway time | internal server error | internal_error
+            service unavailable | service is unavailable | bad gateway | gateway time | internal server error
+            internal_error
             backend error | backenderror | http error 500 | http error 502 | http error 503 | status code 500
             status code 502 | status code 503 | status code 504 | try again later
             """
@@ -213,7 +217,12 @@ RULES = (
         imap="access_denied",
         cause="conditional_access",
         stages=OAUTH,
-        words=phrases("conditional access | access has been blocked | blocked by … policy | device … compliant"),
+        words=phrases(
+            """
+            conditional access | access has been blocked | blocked by … policy | device … compliant
+            meet the criteria | restricted by your admin | only an admin can grant | need admin approval
+            """
+        ),
         example="Access has been blocked by Conditional Access policies.",
         given=AT_TOKEN,
         source="Microsoft's texts without their number",

@@ -31,6 +31,9 @@ REFUSED = phrases(
     invalid literal | invalid tag | invalid characters | invalid search | invalid base64 | invalid data
     invalid response | invalid idle | invalid list | invalid state | invalid syntax | invalid parameters
     invalid flag | invalid system flag | requires … argument | mail number | brackets are | parenthes
+    excessive amount of data | command too long | does not have a message | couldn't retrieve the
+    retrieve the following message | bad url | invalid annotation | invalid identifier | invalid rights | character set
+    invalid server | quota root
     """
 )
 NOT_REFUSED = phrases(
@@ -70,7 +73,7 @@ RULES = (
             unknown error | i/o error | dovecot.index | transaction log | input/output error | fatal error
             system error | io failure | taking too long | processing failed | internal parsing error
             disk error | failed to save | unable to store | save failed | start transaction | transaction commit
-            acquire uid | out of synchronization
+            acquire uid | out of synchronization | serious error | operation interrupted | inconsistency detected
             """
         ),
         unless=phrases("fatal error: uncaught | connection | imaplib"),
@@ -115,7 +118,7 @@ RULES = (
             message too | too large | too big | too long | message size | invalid message | parse message
             literal | 8-bit | blank line | date | flag | too many identical | separator | zero-length
             non-ascii | zero byte | empty message | message is empty | nothing to append | bare cr
-            message exceeds | malformed
+            message exceeds | malformed | appendable | size exceeds
             """
         ),
         example="NO Message contains NUL characters",
@@ -166,7 +169,8 @@ RULES = (
         words=phrases(
             """
             malformedmessage | malformed message | malformed response | failed to parse | unexpected char
-            parse the server | parsing … response | unable to parse | parse error
+            parse the server | parsing … response | unable to parse | parse error | parseerror | unknown token
+            response too large | response too long
             """
         ),
         example="authentication failed mechanism=Plain err=Stream(State(Flow(MalformedMessage)))",

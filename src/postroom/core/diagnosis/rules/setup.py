@@ -77,6 +77,7 @@ RULES = (
             secure channel | tls-connection is required | tls … required | ssl … required
             logging in is disabled | under a layer | run starttls | stls | clear-text port | cleartext port
             login command is disabled | non_ssl | non-ssl | secure connection is requ | layer security required
+            disallowed plaintext | disallowed cleartext
             """
         ),
         unless=phrases(
@@ -177,7 +178,9 @@ RULES = (
         id="setup.referral",
         imap=SETUP,
         cause="other_server",
-        words=phrases("try this server instead | moved to another server | mailbox has moved"),
+        words=phrases(
+            "try this server instead | use this server instead | moved to another server | mailbox has moved"
+        ),
         stages=AUTH | {Stage.SELECT},
         example="NO [REFERRAL imap://other.example.org/] Try this server instead.",
         source="RFC 2221; Dovecot",

@@ -35,7 +35,7 @@ RULES = (
         stages=AUTH | {Stage.SELECT},
         words=phrases(
             """
-            application-specific password | application specific password | app-specific password
+            err.login.reqcode | application-specific | application specific password | app-specific password
             app specific password | app password | application password | invalidsecondfactor | authorized code
             authorization code | authorisation code | auth code | 授权码 | 授权密码 | 授權碼 | device password
             external password | special password | apppassword | two-factor | two factor | 2-step | two-step
@@ -50,6 +50,15 @@ RULES = (
             "https://support.google.com/mail/?p=InvalidSecondFactor"
         ),
         source="Gmail; QQ; NetEase; Yandex; Mail.ru; iCloud",
+    ),
+    Rule(
+        id="sign-in.server-log",
+        imap=PASSWORD,
+        cause="password_refused",
+        stages=AUTH,
+        words=phrases("(auth failed, | (auth_failed)"),
+        example="imap-login: Login aborted: Connection closed (auth failed, 1 attempts in 2 secs): user=<alice>",
+        source="Dovecot's log: how the connection ended does not matter",
     ),
     Rule(
         id="sign-in.transition",
@@ -143,7 +152,8 @@ RULES = (
             rejected credentials | missing user | missing password | missing credentials
             username required | not authorized | authorized user
             authenticationexception | loginbadcredentials | badauth | eauth | authentification invalide
-            d'authentification | err.login.passerr | err.login.usererr | errorauthentication failed | autherror
+            d'authentification | err.login.passerr | err.login.usererr | login_failed | unable to log on
+            errorauthentication failed | autherror
             """
         ),
         unless=phrases(
@@ -212,7 +222,8 @@ RULES = (
             """
             try again later | temporar | econn | timed out | timeout | refused | reset by | closed | aborted
             command tag | malformed | disconnected | inactivity | cancelled | canceled | protocol error
-            command is missing | not authorized to perform | more steps | suspend | network error
+            command is missing | not authorized to perform | more steps | suspend | network error | too large
+            too long
             """
         ),
         unless_statuses=("BAD",),

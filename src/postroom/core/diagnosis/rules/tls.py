@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from postroom.core.diagnosis.evidence import Stage, TlsFacts
 from postroom.core.diagnosis.phrase import phrases
-from postroom.core.diagnosis.rule import Rule
+from postroom.core.diagnosis.rule import FOLDER, Rule
 from postroom.core.diagnosis.verdict import Action
 
 TLS = "tls_certificate"
@@ -267,7 +267,8 @@ RULES = (
             unsafe legacy | unsafe_legacy | tls 1.0 | tls 1.1 | tls1.0 | tlsv1.0 | tls version | tlsversion
             legacy_renegotiation | do not possess a common algorithm | client and server cannot communicate
             no appropriate protocol | version too low | tlsv1 alert | tlsv1_alert | sslv3 alert | sslv3_alert
-            internal_error_alert | inappropriate fallback | client certificate | 4.7.66 | 5.7.66 | 5.7.67
+            internal_error_alert | inappropriate fallback | client certificate | didn't send a cert
+            sent an untrusted cert | 4.7.66 | 5.7.66 | 5.7.67
             """
         ),
         unless=phrases("certificate unknown | hello (1) | logindisabled"),
@@ -302,7 +303,8 @@ RULES = (
         words=phrases(
             """
             disconnected before secure tls connection | connection has been closed (eof) | ssl_error_syscall
-            ssl_connect returned=5 | ssl_connect syscall
+            ssl_connect returned=5 | ssl_connect syscall | unexpected eof while | unexpected_eof_while
+            sslexception: connection reset | sslexception: read error | sslexception: write error
             """
         ),
         example="Client network socket disconnected before secure TLS connection was established",
@@ -314,6 +316,8 @@ RULES = (
         imap=TLS,
         cause="tls_failed",
         given=ON_TLS,
+        stages=frozenset(Stage) - FOLDER,
+        unless_statuses=("NO", "BAD"),
         words=phrases(
             """
             tls not available due to local problem | tls handshake | ssl handshake | sslhandshake
