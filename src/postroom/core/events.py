@@ -29,6 +29,9 @@ class EventType(StrEnum):
     MAILBOX_DEGRADED = "mailbox.degraded"
     MAILBOX_NEEDS_REAUTH = "mailbox.needs_reauth"
     MAILBOX_NEEDS_ATTENTION = "mailbox.needs_attention"
+    MAILBOX_SIGN_IN_ENDING = "mailbox.sign_in_ending"
+    OAUTH_CLIENT_NEEDS_ATTENTION = "oauth_client.needs_attention"
+    OAUTH_CLIENT_SECRET_ENDING = "oauth_client.secret_ending"  # noqa: S105 - the name of an event
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,6 +23,8 @@ class Kind(StrEnum):
     KEY = "key"
     WEBHOOK = "whk"
     WORKER = "wrk"
+    OAUTH_CLIENT = "oac"
+    AUTHORIZATION = "oau"
 
 
 OF_MAILBOX = frozenset({Kind.MESSAGE, Kind.CONVERSATION, Kind.DELIVERY})

@@ -28,9 +28,22 @@ class Security(StrEnum):
 
 
 class AuthKind(StrEnum):
-    """How a mailbox signs in. An application password is a password."""
+    """How a mailbox signs in. An application password is a password.
+
+    `oauth`: a person consented (authorization code or device code), and a refresh token gives access tokens.
+    `client_credentials`: the application itself may open the mailbox (Microsoft 365, RFC 6749 4.4). `service_account`:
+    a Google service account acts for it (domain-wide delegation, RFC 7523).
+    """
 
     PASSWORD = "password"  # noqa: S105 - the name of a kind, not a secret
+    OAUTH = "oauth"
+    CLIENT_CREDENTIALS = "client_credentials"
+    SERVICE_ACCOUNT = "service_account"
+
+    @property
+    def by_token(self) -> bool:
+        """Whether mail servers are shown an access token."""
+        return self is not AuthKind.PASSWORD
 
 
 class UnconfirmedPolicy(StrEnum):
@@ -51,11 +64,49 @@ class Endpoint:
 
 
 @dataclass(frozen=True, slots=True)
+class Tokens:
+    """What a token endpoint gave (RFC 6749 5.1). `expires_at` is the access token's end, None where not told.
+
+    `previous_refresh_token` is the one before the newest: kept, because a crash or a provider's own delay can leave
+    the newest unknown there. `given_at` is when the access token was given, `refresh_expires_at` the known end of the
+    refresh token.
+    """
+
+    access_token: str = field(default="", repr=False)
+    expires_at: datetime | None = None
+    refresh_token: str = field(default="", repr=False)
+    previous_refresh_token: str = field(default="", repr=False)
+    refresh_expires_at: datetime | None = None
+    scope: str = ""
+    given_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Credential:
-    """What proves who we are. Never part of a log line, an event or an API answer; hence no repr of it."""
+    """What proves who we are. Never part of a log line, an event or an API answer; hence no repr of it.
+
+    With tokens, `client` is our OAuth client (core.oauth.client), `identity` who signed in as far as the provider
+    says, `tenant` whose directory the client acts in (client credentials; the client's own where empty).
+    """
 
     kind: AuthKind = AuthKind.PASSWORD
     password: str = field(default="", repr=False)
+    client: str = ""
+    identity: str = ""
+    tenant: str = ""
+    tokens: Tokens | None = None
+
+    @property
+    def access_token(self) -> str:
+        """Empty where there is none (yet)."""
+        return self.tokens.access_token if self.tokens else ""
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """Everything in it that must never be shown."""
+        held = self.tokens or Tokens()
+        given = (self.password, held.access_token, held.refresh_token, held.previous_refresh_token)
+        return tuple(one for one in given if one)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,8 +1,7 @@
-"""Mailboxes and their credentials. It does not judge how they stand (directions)."""
+"""Mailboxes. It keeps no credential (credentials) and does not judge how they stand (directions)."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,9 +10,9 @@ from sqlalchemy import Connection, Row, Select, delete, func, insert, select, up
 from postroom.core.delivery import OPEN
 from postroom.core.delivery import State as DeliveryState
 from postroom.core.health import Health
-from postroom.core.mailbox import AuthKind, Credential, Direction, Mailbox
+from postroom.core.mailbox import Credential, Direction, Mailbox
 from postroom.core.ports.store import AddressTaken, HealthChange, MailboxGone, MailboxView, Page
-from postroom.store import database, eventlog, paging
+from postroom.store import credentials, eventlog, paging
 from postroom.store.database import insert_new
 from postroom.store.rows import (
     address_key,
@@ -23,7 +22,7 @@ from postroom.store.rows import (
     mailbox_of_row,
     mailbox_values,
 )
-from postroom.store.schema import among, credential, delivery, folder, health, mailbox
+from postroom.store.schema import among, delivery, folder, health, mailbox
 from postroom.store.vault import Vault
 
 
@@ -33,7 +32,7 @@ def add(
     values = {**mailbox_values(new), "worker_id": None, "epoch": 0}
     if connection.execute(insert_new(connection, mailbox), values).rowcount == 0:
         raise AddressTaken(f"{new.address} is connected already")
-    set_credential(connection, vault, new.id, secret)
+    credentials.put(connection, vault, new.id, secret)
     for change in changes:
         values = {**health_values(change.health), "heard_at": change.health.heard_at, "code_at": None}
         connection.execute(insert(health), values)
@@ -53,25 +52,6 @@ def update_one(connection: Connection, changed: Mailbox) -> None:
 def remove(connection: Connection, mailbox_id: str) -> bool:
     """With all its rows."""
     return connection.execute(delete(mailbox).where(mailbox.c.id == mailbox_id)).rowcount == 1
-
-
-def set_credential(connection: Connection, vault: Vault, mailbox_id: str, secret: Credential) -> None:
-    sealed = vault.seal(json.dumps({"kind": str(secret.kind), "password": secret.password}), mailbox_id)
-    known = select(mailbox.c.id).where(mailbox.c.id == mailbox_id)
-    if connection.execute(known).first() is None:
-        raise MailboxGone(mailbox_id)
-    new = database.insert(connection, credential).values(mailbox_id=mailbox_id, secret=sealed)
-    connection.execute(new.on_conflict_do_update(index_elements=["mailbox_id"], set_={"secret": new.excluded.secret}))
-
-
-def get_credential(connection: Connection, vault: Vault, mailbox_id: str) -> Credential:
-    sealed = connection.execute(
-        select(credential.c.secret).where(credential.c.mailbox_id == mailbox_id)
-    ).scalar_one_or_none()
-    if sealed is None:
-        raise MailboxGone(mailbox_id)
-    values = json.loads(vault.open(sealed, mailbox_id))
-    return Credential(AuthKind(values["kind"]), values["password"])
 
 
 def view(connection: Connection, mailbox_id: str) -> MailboxView | None:

@@ -12,14 +12,13 @@ SHORTEST: Final = 4
 
 
 class Redaction:
-    """Replaces the account's secret, plain or in base 64, by three stars: some servers repeat what they refuse."""
+    """Replaces the account's secrets, plain or in base 64, by three stars: some servers repeat what they refuse."""
 
     __slots__ = ("_secrets",)
 
     def __init__(self, credential: Credential) -> None:
-        secret = credential.password
-        spellings = (secret, b64encode(secret.encode()).decode()) if len(secret) >= SHORTEST else ()
-        self._secrets = spellings
+        known = [secret for secret in credential.secrets if len(secret) >= SHORTEST]
+        self._secrets = (*known, *(b64encode(secret.encode()).decode() for secret in known))
 
     def add(self, secret: str) -> None:
         """Another spelling to take out, such as a SASL response."""

@@ -1,4 +1,4 @@
-"""What flows ask of the protocols: IMAP, SMTP, webhooks, discovery. It holds no code of theirs."""
+"""What flows ask of the protocols: IMAP, SMTP, webhooks, discovery, OAuth. It holds no code of theirs."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from typing import Protocol
 from postroom.core.candidates import Candidate
 from postroom.core.cursor import Selected, Sized
 from postroom.core.diagnosis.evidence import Evidence
-from postroom.core.mailbox import Account
+from postroom.core.mailbox import Account, Direction
+from postroom.core.oauth.request import OAuthRequest
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,4 +237,16 @@ class DiscoveryWire(Protocol):
 
     async def discover(self, address: str) -> list[Candidate]:
         """Best first, in parallel, each way bounded (5 seconds); never raises for what the network does."""
+        ...
+
+
+class OAuthWire(Protocol):
+    """Asks authorization servers: token, device and userinfo endpoints, discovery metadata."""
+
+    async def ask(self, request: OAuthRequest, direction: Direction = Direction.IMAP) -> str:
+        """The body of an answer of success, at most 1 MB, within 15 seconds; redirects are not followed.
+
+        Raises Failure, stage oauth: no answer, or one that is no success, its body in `raw` (without our secrets) and
+        its HTTP status in `status`. `direction` is for whose sake is asked.
+        """
         ...

@@ -11,6 +11,7 @@ from postroom.store.schema.events import event, event_position, webhook, webhook
 from postroom.store.schema.inbound import conversation, conversation_reference, folder, ledger, message, raw
 from postroom.store.schema.keys import api_key, secret_key
 from postroom.store.schema.mailboxes import credential, health, mailbox, worker
+from postroom.store.schema.oauth import oauth_authorization, oauth_client
 from postroom.store.schema.outbox import EXPIRING, attempt, delivery
 
 __all__ = [
@@ -30,6 +31,8 @@ __all__ = [
     "mailbox",
     "message",
     "metadata",
+    "oauth_authorization",
+    "oauth_client",
     "raw",
     "secret_key",
     "webhook",

@@ -37,7 +37,15 @@ mailbox = table(
 credential = table(
     "credential",
     of_mailbox(),
-    Column("secret", LargeBinary, nullable=False, comment="Kind and password, sealed by the vault"),
+    Column("secret", LargeBinary, nullable=False, comment="Password or tokens, sealed by the vault"),
+    Column(
+        "version", Number, nullable=False, server_default="0", comment="Grows with each write: a renewal compares it"
+    ),
+    Column("client_id", Text, index=True, comment="The OAuth client it belongs to, oac_…; null for a password"),
+    Column("ends_at", Instant, comment="When the sign-in is known to end unless it is used or renewed"),
+    Column("told_at", Instant, comment="When that end was told; null where it was not"),
+    Column("renewed_by", Text, comment="Who renews its token just now"),
+    Column("renewed_until", Instant, comment="When that right ends, should its holder have died"),
     comment="What a mailbox signs in with",
     rowid=False,
 )

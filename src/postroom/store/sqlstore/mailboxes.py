@@ -9,7 +9,7 @@ from postroom.core.health import Health
 from postroom.core.health import State as HealthState
 from postroom.core.mailbox import Credential, Direction, Mailbox
 from postroom.core.ports.store import HealthChange, MailboxView, Page
-from postroom.store import directions, mailboxes
+from postroom.store import credentials, directions, mailboxes
 from postroom.store.sqlstore.base import Base
 
 
@@ -37,10 +37,10 @@ class MailboxMethods(Base):
         return await self._write(mailboxes.remove, mailbox_id)
 
     async def credential(self, mailbox_id: str) -> Credential:
-        return await self._read(mailboxes.get_credential, self._vault, mailbox_id)
+        return await self._read(credentials.get, self._vault, mailbox_id)
 
     async def set_credential(self, mailbox_id: str, credential: Credential) -> None:
-        await self._write(mailboxes.set_credential, self._vault, mailbox_id, credential)
+        await self._write(credentials.put, self._vault, mailbox_id, credential)
 
     async def health(self, mailbox_id: str, direction: Direction) -> Health:
         return await self._read(directions.get, mailbox_id, direction)

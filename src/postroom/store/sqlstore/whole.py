@@ -13,10 +13,11 @@ from postroom.store.sqlstore.inbound import InboundMethods
 from postroom.store.sqlstore.keys import KeyMethods
 from postroom.store.sqlstore.leases import LeaseMethods
 from postroom.store.sqlstore.mailboxes import MailboxMethods
+from postroom.store.sqlstore.oauth import OAuthMethods
 from postroom.store.sqlstore.outbox import OutboxMethods
 
 
-class SqlStore(MailboxMethods, LeaseMethods, InboundMethods, OutboxMethods, EventMethods, KeyMethods):
+class SqlStore(MailboxMethods, LeaseMethods, InboundMethods, OutboxMethods, EventMethods, KeyMethods, OAuthMethods):
     """The whole store. Made by `open_store`."""
 
     def watcher(self) -> ChangeWatcher:

@@ -18,6 +18,7 @@ from postroom.core.ports.store.inbound import Arrival, InboundStore
 from postroom.core.ports.store.keys import KeyStore
 from postroom.core.ports.store.leases import LeaseStore
 from postroom.core.ports.store.mailboxes import AddressTaken, HealthChange, MailboxStore, MailboxView
+from postroom.core.ports.store.oauth import ClientInUse, Held, OAuthStore
 from postroom.core.ports.store.outbox import Acceptance, Accepted, IdempotencyConflict, OutboxStore, Settlement
 
 __all__ = [
@@ -26,9 +27,11 @@ __all__ = [
     "AddressTaken",
     "Arrival",
     "BadCursor",
+    "ClientInUse",
     "Counts",
     "EventStore",
     "HealthChange",
+    "Held",
     "IdempotencyConflict",
     "InboundStore",
     "KeyStore",
@@ -38,6 +41,7 @@ __all__ = [
     "MailboxGone",
     "MailboxStore",
     "MailboxView",
+    "OAuthStore",
     "OutboxStore",
     "Page",
     "Settlement",
@@ -55,7 +59,7 @@ class Counts:
     directions: Mapping[tuple[Direction, HealthState], int]
 
 
-class Store(MailboxStore, LeaseStore, InboundStore, OutboxStore, EventStore, KeyStore, Protocol):
+class Store(MailboxStore, LeaseStore, InboundStore, OutboxStore, EventStore, KeyStore, OAuthStore, Protocol):
     """The whole store."""
 
     def watcher(self) -> Watcher:
