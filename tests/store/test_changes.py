@@ -60,7 +60,7 @@ async def test_what_changes_nothing_and_what_nobody_waits_for_wakes_no_one(calm:
     assert await calm.claim("wrk_one", NOON) == []
     assert await calm.fan_out(NOON) == 0
     assert await calm.calls_due(NOON, TTL) == []
-    assert not await calm.begin(lease, "dlv_none", NOON)
+    assert not await calm.begin(lease, acceptance(world, mailbox.id).delivery, NOON)
     change = HealthChange(health(mailbox.id, Direction.SMTP, HealthState.PAUSED))
     assert not await calm.save_health(change, HealthState.DEGRADED)
     assert await calm.events(0) == []

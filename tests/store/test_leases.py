@@ -41,7 +41,7 @@ async def test_what_was_on_its_way_when_its_owner_died_is_unconfirmed(store: Sto
     new = await add_mailbox(store, world)
     leases = await own(store, world)
     sending, queued = [(await store.accept(acceptance(world, new.id))).delivery for _ in range(2)]
-    await store.begin(leases[new.id], sending.id, NOON)
+    await store.begin(leases[new.id], sending, NOON)
     world.at += timedelta(hours=1)
     await own(store, world, "wrk_two")
     found = {one.id: one for one in (await store.deliveries()).items}

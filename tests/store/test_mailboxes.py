@@ -216,7 +216,7 @@ async def test_a_hold_moves_what_waits_and_tells_of_each(store: Store, world: Wo
     new = await add_mailbox(store, world)
     accepted = [(await store.accept(acceptance(world, new.id))).delivery for _ in range(3)]
     leases = await own(store, world)
-    assert await store.begin(leases[new.id], accepted[0].id, NOON)
+    assert await store.begin(leases[new.id], accepted[0], NOON)
     why = health(new.id, Direction.SMTP, HealthState.NEEDS_REAUTH, diagnosis=diagnosis())
     await store.save_health(HealthChange(why, DeliverySignal.HOLD), HealthState.CONNECTED)
     states = [one.state for one in reversed((await store.deliveries()).items)]

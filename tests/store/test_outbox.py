@@ -141,9 +141,9 @@ async def test_mailboxes_are_due_where_sending_is_connected_and_something_is_due
 
 async def test_a_delivery_begins_once(store: Store, world: World, lease: Lease) -> None:
     one = await accept(store, world, lease)
-    assert await store.begin(lease, one.id, NOON)
+    assert await store.begin(lease, one, NOON)
     assert (await store.delivery(one.id)).state is State.SENDING  # type: ignore[union-attr]
-    assert not await store.begin(lease, one.id, NOON)
+    assert not await store.begin(lease, one, NOON)
     assert await store.due(lease, NOON) == []
 
 
@@ -153,9 +153,9 @@ async def test_a_delivery_does_not_begin_where_sending_is_down_or_the_lease_is_l
     one = await accept(store, world, lease)
     down = health(lease.mailbox_id, Direction.SMTP, HealthState.SUSPECTED)
     await store.save_health(HealthChange(down), HealthState.CONNECTED)  # the hold is yet to come
-    assert not await store.begin(lease, one.id, NOON)
+    assert not await store.begin(lease, one, NOON)
     with pytest.raises(LeaseLost):
-        await store.begin(replace(lease, epoch=99), one.id, NOON)
+        await store.begin(replace(lease, epoch=99), one, NOON)
 
 
 async def test_the_oldest_held_one_can_be_tried_while_sending_is_down(store: Store, world: World, lease: Lease) -> None:
@@ -165,15 +165,15 @@ async def test_the_oldest_held_one_can_be_tried_while_sending_is_down(store: Sto
     first = await accept(store, world, lease)
     await accept(store, world, lease)
     assert await store.oldest_held(lease) == first
-    assert not await store.begin(lease, first.id, NOON)
-    assert await store.try_held(lease, first.id, NOON)
-    assert not await store.try_held(lease, first.id, NOON)
+    assert not await store.begin(lease, first, NOON)
+    assert await store.try_held(lease, first, NOON)
+    assert not await store.try_held(lease, first, NOON)
     assert (await store.oldest_held(lease)).id != first.id  # type: ignore[union-attr]
 
 
 async def test_a_settlement_writes_state_attempt_and_events_at_once(store: Store, world: World, lease: Lease) -> None:
     one = await accept(store, world, lease)
-    await store.begin(lease, one.id, NOON)
+    await store.begin(lease, one, NOON)
     recipients = (
         Recipient("ann@example.com", RecipientState.ACCEPTED, "250 ok"),
         Recipient("ben@example.com", RecipientState.REFUSED, "550 nö", diagnosis("recipient_unknown")),
@@ -198,9 +198,43 @@ async def test_a_settlement_writes_state_attempt_and_events_at_once(store: Store
     assert len(await store.events(0)) == 1
 
 
+async def test_a_delivery_that_was_tried_or_changed_since_it_was_read_is_read_again(
+    store: Store, world: World, lease: Lease
+) -> None:
+    """Its recipients are others now: sent from what was read before, those who have it would get it twice."""
+    read = await accept(store, world, lease)
+    assert await store.begin(lease, read, NOON)
+    recipients = (Recipient("ann@example.com", RecipientState.ACCEPTED), Recipient("ben@example.com"))
+    put_off = replace(read, state=State.DEFERRED, attempts=1, recipients=recipients)
+    attempt = Attempt(read.id, 1, NOON, NOON, Signal.PUT_OFF, recipients=recipients)
+    assert await store.settle(lease, Settlement(put_off, State.SENDING, attempt))
+    assert not await store.begin(lease, read, NOON)
+    late = replace(read, state=State.QUEUED)  # a person's "send now", decided on what was read before the try
+    assert not await store.settle(None, Settlement(late, State.DEFERRED))
+    assert await store.delivery(read.id) == put_off
+    again = replace(put_off, state=State.QUEUED, updated_at=NOON + HOUR)
+    assert await store.settle(None, Settlement(again, State.DEFERRED))
+    assert not await store.begin(lease, put_off, NOON)
+    assert await store.begin(lease, again, NOON)
+
+
+async def test_a_held_delivery_that_was_tried_since_it_was_read_is_not_tried_from_that(
+    store: Store, world: World, lease: Lease
+) -> None:
+    down = health(lease.mailbox_id, Direction.SMTP, HealthState.FALTERING, diagnosis=diagnosis("timeout"))
+    await store.save_health(HealthChange(down, Signal.HOLD), HealthState.CONNECTED)
+    read = await accept(store, world, lease)
+    assert await store.try_held(lease, read, NOON)
+    back = replace(read, state=State.HELD, attempts=1)
+    attempt = Attempt(read.id, 1, NOON, NOON, Signal.MAILBOX_REFUSED, recipients=read.recipients)
+    assert await store.settle(lease, Settlement(back, State.SENDING, attempt))
+    assert not await store.try_held(lease, read, NOON)
+    assert await store.try_held(lease, back, NOON)
+
+
 async def test_a_settlement_of_a_late_owner_is_refused(store: Store, world: World, lease: Lease) -> None:
     one = await accept(store, world, lease)
-    await store.begin(lease, one.id, NOON)
+    await store.begin(lease, one, NOON)
     world.at += HOUR
     taken = (await own(store, world, "wrk_two"))[lease.mailbox_id]
     assert taken.epoch == lease.epoch + 1
@@ -214,7 +248,7 @@ async def test_a_settlement_of_a_late_owner_is_refused(store: Store, world: Worl
 
 async def test_what_comes_back_to_a_queue_that_stopped_is_held(store: Store, world: World, lease: Lease) -> None:
     one = await accept(store, world, lease)
-    await store.begin(lease, one.id, NOON)
+    await store.begin(lease, one, NOON)
     down = health(lease.mailbox_id, Direction.SMTP, HealthState.FALTERING, diagnosis=diagnosis("timeout"))
     await store.save_health(HealthChange(down, Signal.HOLD), HealthState.CONNECTED)
     assert await store.events(0) == []  # it was on its way

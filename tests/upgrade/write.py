@@ -46,7 +46,7 @@ async def fill(url: str) -> None:
     answer = acceptance(world, mailbox.id, content=parsed(in_reply_to="1@example.com"), idempotency=("key", "digest"))
     await store.accept(answer)
     await store.accept(acceptance(world, paused.id))
-    await store.begin(lease, answer.delivery.id, NOON)
+    await store.begin(lease, answer.delivery, NOON)
     recipients = (
         Recipient("ann@example.com", RecipientState.ACCEPTED, "250 ok"),
         Recipient("ben@example.com", RecipientState.REFUSED, "550 no", diagnosis("recipient_unknown")),

@@ -121,7 +121,7 @@ class Outbox:
             held = await self._store.oldest_held(lease)
             if held is not None:
                 with self._trying(held):
-                    tried = await self._store.try_held(lease, held.id, self._world.now())
+                    tried = await self._store.try_held(lease, held, self._world.now())
                     if tried and await self._send(lease, mailbox, session, held, alone=True) is Next.STOP:
                         return
             await self._recover.works(mailbox, Direction.SMTP)
@@ -176,7 +176,7 @@ class Outbox:
 
         async def begin() -> bool:
             if not try_.begun:
-                try_.begun = await self._store.begin(lease, delivery.id, self._world.now())
+                try_.begun = await self._store.begin(lease, delivery, self._world.now())
             return try_.begun
 
         addresses = tuple(one.address for one in delivery.pending)

@@ -145,6 +145,9 @@ def _to_sending(signal: DeliverySignal, *conditions: ColumnElement[bool]) -> Upd
             delivery.c.mailbox_id == bindparam("of_mailbox"),
             delivery.c.id == bindparam("identifier"),
             _in(sources(signal)),
+            # As it was read: a probe or a person may have been at it since, and its recipients are others now.
+            delivery.c.attempts == bindparam("tried"),
+            delivery.c.updated_at == bindparam("seen"),
             *conditions,
         )
         .values(state=str(State.SENDING))
@@ -164,19 +167,25 @@ _BEGIN = _to_sending(
 _TRY = _to_sending(DeliverySignal.TRIED)
 
 
-def begin(connection: Connection, lease: Lease, delivery_id: str, now: datetime) -> bool:
+def begin(connection: Connection, lease: Lease, read: Delivery, now: datetime) -> bool:
     """To `sending`, where the mailbox's sending is connected."""
     fence(connection, lease)
-    return connection.execute(_BEGIN, _sending(lease, delivery_id, now)).rowcount == 1
+    return connection.execute(_BEGIN, _sending(lease, read, now)).rowcount == 1
 
 
-def try_held(connection: Connection, lease: Lease, delivery_id: str, now: datetime) -> bool:
+def try_held(connection: Connection, lease: Lease, read: Delivery, now: datetime) -> bool:
     fence(connection, lease)
-    return connection.execute(_TRY, _sending(lease, delivery_id, now)).rowcount == 1
+    return connection.execute(_TRY, _sending(lease, read, now)).rowcount == 1
 
 
-def _sending(lease: Lease, delivery_id: str, now: datetime) -> dict[str, Any]:
-    return {"of_mailbox": lease.mailbox_id, "identifier": delivery_id, "updated_at": now}
+def _sending(lease: Lease, read: Delivery, now: datetime) -> dict[str, Any]:
+    return {
+        "of_mailbox": lease.mailbox_id,
+        "identifier": read.id,
+        "tried": read.attempts,
+        "seen": read.updated_at,
+        "updated_at": now,
+    }
 
 
 def oldest_held(connection: Connection, lease: Lease, now: datetime) -> Delivery | None:
@@ -197,6 +206,8 @@ _SETTLE = update(delivery).where(
     delivery.c.mailbox_id == bindparam("of_mailbox"),
     delivery.c.id == bindparam("identifier"),
     delivery.c.state == bindparam("was"),
+    # Deferred and deferred again is the same state, and another delivery: others have accepted it meanwhile.
+    delivery.c.attempts == bindparam("tried"),
 )
 
 
@@ -222,6 +233,7 @@ def settle(
             "of_mailbox": settled.mailbox_id,
             "identifier": settled.id,
             "was": str(settlement.was),
+            "tried": settled.attempts - (settlement.attempt is not None),
             **delivery_changes(settled),
         },
     )

@@ -46,14 +46,14 @@ class OutboxMethods(Base):
     async def due(self, lease: Lease, now: datetime, limit: int = 50) -> list[Delivery]:
         return await self._read(outbox.due, lease, now, limit)
 
-    async def begin(self, lease: Lease, delivery_id: str, now: datetime) -> bool:
-        return await self._write(outbox.begin, lease, delivery_id, now)
+    async def begin(self, lease: Lease, delivery: Delivery, now: datetime) -> bool:
+        return await self._write(outbox.begin, lease, delivery, now)
 
     async def oldest_held(self, lease: Lease) -> Delivery | None:
         return await self._read(outbox.oldest_held, lease, self._world.now())
 
-    async def try_held(self, lease: Lease, delivery_id: str, now: datetime) -> bool:
-        return await self._write(outbox.try_held, lease, delivery_id, now)
+    async def try_held(self, lease: Lease, delivery: Delivery, now: datetime) -> bool:
+        return await self._write(outbox.try_held, lease, delivery, now)
 
     async def settle(self, lease: Lease | None, settlement: Settlement) -> bool:
         return await self._write(outbox.settle, lease, settlement, self._world.now(), self._event_id)

@@ -79,22 +79,23 @@ class OutboxStore(Protocol):
         """Queued or deferred, next_attempt_at has come, in order of acceptance."""
         ...
 
-    async def begin(self, lease: Lease, delivery_id: str, now: datetime) -> bool:
-        """To `sending`, on disk. False where it is no longer queued or deferred, or sending is no longer connected.
-        Raises LeaseLost."""
+    async def begin(self, lease: Lease, delivery: Delivery, now: datetime) -> bool:
+        """To `sending`, on disk. False where it is no longer queued or deferred, where it was tried or changed since it
+        was read, or where sending is no longer connected. Raises LeaseLost."""
         ...
 
     async def oldest_held(self, lease: Lease) -> Delivery | None:
         """The one that tells whether sending works again (not one whose send_at is to come)."""
         ...
 
-    async def try_held(self, lease: Lease, delivery_id: str, now: datetime) -> bool:
-        """From held to `sending` though the mailbox is not connected (TRIED). False where it is no longer held."""
+    async def try_held(self, lease: Lease, delivery: Delivery, now: datetime) -> bool:
+        """From held to `sending` though the mailbox is not connected (TRIED). False where it is no longer held, or was
+        changed since it was read."""
         ...
 
     async def settle(self, lease: Lease | None, settlement: Settlement) -> bool:
-        """Compare and swap on `was`: False where it changed meanwhile. Raises LeaseLost. `lease` is None for what a
-        person did (cancel, retry)."""
+        """Compare and swap on `was` and on the number of tries: False where it changed meanwhile. Raises LeaseLost.
+        `lease` is None for what a person did (cancel, retry)."""
         ...
 
     async def errands_due(self, worker_id: str, now: datetime) -> list[str]:
