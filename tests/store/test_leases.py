@@ -140,3 +140,40 @@ async def test_what_a_dead_worker_left_in_a_file_is_not_waited_for(sqlite_url: s
     after = await open_store(sqlite_url, secret_key=KEY, world=World())
     assert await after.claim("wrk_after", NOON) == [Lease(made.id, "wrk_after", 2)]
     await after.close()
+
+
+async def test_a_dead_owner_whose_heartbeat_is_from_the_future_keeps_its_mailboxes_for_its_time_and_no_longer(
+    store: Store, world: World
+) -> None:
+    """The clock was ahead by three days, the owner died, the clock was set right."""
+    new = await add_mailbox(store, world)
+    world.at += timedelta(days=3)
+    await own(store, world)
+    world.at = NOON
+    await store.heartbeat("wrk_two", "host", NOON, TTL)
+    assert await store.claim("wrk_two", NOON) == []  # it may live, with its clock ahead
+    await store.heartbeat("wrk_two", "host", NOON + TTL, TTL)
+    assert await store.claim("wrk_two", NOON + TTL) == []
+    (taken,) = await store.claim("wrk_two", NOON + TTL + timedelta(microseconds=1))
+    assert taken.mailbox_id == new.id
+
+
+async def test_a_living_owner_whose_clock_is_ahead_keeps_its_mailboxes(store: Store, world: World) -> None:
+    await add_mailbox(store, world)
+    for minute in range(3):
+        for second in range(0, 60, 5):
+            now = NOON + timedelta(minutes=minute, seconds=second)
+            await store.heartbeat("wrk_ahead", "host", now + timedelta(hours=1), TTL)
+            await store.claim("wrk_ahead", now + timedelta(hours=1))
+            await store.heartbeat("wrk_two", "host", now, TTL)
+            assert await store.claim("wrk_two", now) == []
+
+
+async def test_who_slept_gives_the_others_as_long_again(store: Store, world: World) -> None:
+    await add_mailbox(store, world)
+    await own(store, world)
+    await store.heartbeat("wrk_two", "host", NOON, TTL)
+    now = NOON + timedelta(hours=1)
+    await store.heartbeat("wrk_two", "host", now, TTL)
+    assert await store.claim("wrk_two", now, patience=timedelta(hours=1)) == []
+    assert len(await store.claim("wrk_two", now)) == 1

@@ -18,6 +18,8 @@ log = structlog.get_logger()
 
 TTL = timedelta(seconds=15)
 """A worker that was not heard of for so long has died; its mailboxes go to another."""
+HEARD = TTL / 3
+"""In which every worker that lives speaks again, after the clock of all was set forward."""
 STOPPED = frozenset({State.PAUSED, State.NEEDS_REAUTH})
 
 
@@ -41,6 +43,7 @@ class Own:
         self._watches: dict[str, Watched] = {}
         self._leases: dict[str, Lease] = {}
         self._beat_at: datetime | None = None
+        self._away: tuple[datetime, timedelta] | None = None  # until when, and for how long
 
     def lease(self, mailbox_id: str) -> Lease | None:
         return self._leases.get(mailbox_id)
@@ -52,16 +55,26 @@ class Own:
     async def tick(self) -> None:
         """Once a second or when something was written: whatever the rows say is made so."""
         now = self._world.now()
+        patience = self._patience(now)
         if self._beat_at is None or now - self._beat_at >= TTL / 5 or now < self._beat_at:
             await self._store.heartbeat(self.worker_id, self._host, now, TTL)
             self._beat_at = now
-        await self._store.claim(self.worker_id, now)
+        await self._store.claim(self.worker_id, now, patience=patience)
         self._leases = {lease.mailbox_id: lease for lease in await self._store.leases(self.worker_id)}
         unsettled = {one.mailbox_id: one for one in await self._store.unsettled(self.worker_id, Direction.IMAP)}
         for mailbox_id in [one for one in self._watches if one not in self._leases]:
             self._stop(mailbox_id)
         for mailbox_id, lease in self._leases.items():
             self._see(lease, unsettled.get(mailbox_id), now)
+
+    def _patience(self, now: datetime) -> timedelta:
+        """Who slept, or whose clock was set forward, finds every other worker long unheard of, though they live: they
+        get as long again to speak."""
+        if self._beat_at is not None and now - self._beat_at > TTL:
+            self._away = (now + HEARD, now - self._beat_at)
+        if self._away is not None and not now < self._away[0] <= now + HEARD:
+            self._away = None
+        return self._away[1] if self._away is not None else timedelta(0)
 
     def _see(self, lease: Lease, health: Health | None, now: datetime) -> None:
         watched = self._watches.get(lease.mailbox_id)

@@ -8,9 +8,9 @@ from datetime import timedelta
 import structlog
 
 from postroom.core import health
-from postroom.core.delivery import WAITING, Signal, State, step
+from postroom.core.delivery import Signal, step
 from postroom.core.mailbox import Direction
-from postroom.core.ports.store import HealthChange, Lease, Settlement, Store
+from postroom.core.ports.store import Lease, Settlement, Store
 from postroom.core.ports.world import World
 from postroom.flows.announce import delivery_events
 from postroom.flows.outbox import PATIENCE, Outbox
@@ -46,6 +46,8 @@ class Rescue:
         self._world = world
         self._grace = grace
         self._latest = world.now()
+        self._met: set[Lease] = set()
+        self._behind: dict[Lease, timedelta] = {}  # by how much, where it is still to be written
         self._turns = Turns("probe", world, at_once=AT_ONCE, rest=timedelta(0))
 
     async def tick(self) -> None:
@@ -60,32 +62,24 @@ class Rescue:
 
     async def set_back(self) -> None:
         """Where the clock was set back, takes along what waits for a time: a probe due in seconds would wait for as
-        long again. What a person chose (`send_at`) and what was promised (`expires_at`) stay."""
+        long again. Also where that happened while nobody looked: a mailbox that is new to us tells by its traces."""
         now = self._world.now()
         by, self._latest = self._latest - now, now
-        if by < TOLERATED:
-            return
-        log.warning("the clock was set back", seconds=by.total_seconds())
-        for direction in Direction:
-            for one in await self._store.unsettled(self._own.worker_id, direction):
-                probe_at = one.next_probe_at and one.next_probe_at - by
-                earlier = replace(one, since=one.since - by, next_probe_at=probe_at)
-                await self._store.save_health(HealthChange(earlier), one.state)
-        for lease in self._own.leases:
-            for state in WAITING | {State.UNCONFIRMED}:
-                await self._earlier(lease, state, by)
-
-    async def _earlier(self, lease: Lease, state: State, by: timedelta) -> None:
-        cursor: str | None = None
-        while True:
-            page = await self._store.deliveries(mailbox_id=lease.mailbox_id, state=state, limit=200, cursor=cursor)
-            for one in page.items:
-                if one.send_at != one.next_attempt_at:
-                    earlier = replace(one, next_attempt_at=one.next_attempt_at - by)
-                    await self._store.settle(lease, Settlement(earlier, state))
-            cursor = page.next_cursor
-            if cursor is None:
-                return
+        if by >= TOLERATED:
+            log.warning("the clock was set back", seconds=by.total_seconds())
+            self._behind = {lease: self._behind.get(lease, timedelta(0)) + by for lease in self._met}
+        leases = set(self._own.leases)
+        if leases - self._met:
+            ahead = await self._store.ahead(self._own.worker_id, now + TOLERATED)
+            found = {one: ahead[one.mailbox_id] - now for one in leases - self._met if one.mailbox_id in ahead}
+            if found:
+                log.warning("the clock was set back while nobody looked", mailboxes=len(found))
+            self._behind |= found
+        self._met = leases
+        for lease, behind in list(self._behind.items()):
+            if lease in leases:
+                await self._store.set_back(lease, behind, now)
+            del self._behind[lease]
 
     async def expire(self) -> None:
         """Ends deliveries whose hold time is over, counted from their acceptance; their text is kept."""

@@ -29,9 +29,14 @@ class Turns:
     def give(self, lease: Lease, story: Callable[[Lease], Awaitable[None]]) -> None:
         """Starts the story for this mailbox, unless it is under way or rests."""
         mailbox_id = lease.mailbox_id
-        if mailbox_id in self._tasks or self._not_before.get(mailbox_id, self._world.now()) > self._world.now():
+        if mailbox_id in self._tasks or self._rests(mailbox_id):
             return
         self._tasks[mailbox_id] = asyncio.create_task(self._turn(lease, story), name=f"{self._name} {mailbox_id}")
+
+    def _rests(self, mailbox_id: str) -> bool:
+        """Never for longer than `rest`, though the clock was set back meanwhile."""
+        left = self._not_before.get(mailbox_id, self._world.now()) - self._world.now()
+        return timedelta(0) < left <= self._rest
 
     async def close(self, patience: float = 0.0) -> None:
         """Ends what is under way, once it had so many seconds to come to an end by itself."""

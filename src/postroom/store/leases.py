@@ -42,11 +42,23 @@ def heartbeat(connection: Connection, worker_id: str, host: str, now: datetime, 
             set_={"heartbeat_at": new.excluded.heartbeat_at, "expires_at": new.excluded.expires_at},
         )
     )
+    # From the future: the clock was set back, or that host's is ahead. If its worker lives it says so again in time; if
+    # it does not, its mailboxes must not wait until the clock is there.
+    connection.execute(
+        update(worker).where(worker.c.heartbeat_at > now + ttl).values(heartbeat_at=now, expires_at=now + ttl)
+    )
 
 
-def claim(connection: Connection, worker_id: str, now: datetime, limit: int, alone: bool = False) -> list[Lease]:
+def claim(
+    connection: Connection,
+    worker_id: str,
+    now: datetime,
+    limit: int,
+    alone: bool = False,
+    patience: timedelta = timedelta(0),
+) -> list[Lease]:
     """Mailboxes that nobody owns, or a worker whose heartbeat is over. `alone`: no other worker lives."""
-    alive = select(worker.c.id).where(worker.c.id == mailbox.c.worker_id, worker.c.expires_at >= now)
+    alive = select(worker.c.id).where(worker.c.id == mailbox.c.worker_id, worker.c.expires_at >= now - patience)
     if alone:
         alive = alive.where(worker.c.id == worker_id)
     unowned = or_(mailbox.c.worker_id.is_(None), ~alive.correlate(mailbox).exists())
@@ -77,7 +89,7 @@ def claim(connection: Connection, worker_id: str, now: datetime, limit: int, alo
         )
         .values(state=str(unanswered), next_attempt_at=now, updated_at=now)
     )
-    connection.execute(delete(worker).where(worker.c.expires_at < now - FORGOTTEN))
+    connection.execute(delete(worker).where(worker.c.expires_at < now - patience - FORGOTTEN))
     return sorted((Lease(row.id, worker_id, row.epoch) for row in taken), key=lambda one: one.mailbox_id)
 
 

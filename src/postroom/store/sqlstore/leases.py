@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import Connection
 
 from postroom.core.ports.store import Lease
-from postroom.store import directions, leases
+from postroom.store import directions, leases, setback
 from postroom.store.sqlstore.base import Base
 
 
@@ -27,9 +27,11 @@ class LeaseMethods(Base):
             self._heard = heard | self._heard  # for the next one
             raise
 
-    async def claim(self, worker_id: str, now: datetime, limit: int = 1000) -> list[Lease]:
+    async def claim(
+        self, worker_id: str, now: datetime, limit: int = 1000, *, patience: timedelta = timedelta(0)
+    ) -> list[Lease]:
         async with self._database.alone() as alone:
-            return await self._write(leases.claim, worker_id, now, limit, alone)
+            return await self._write(leases.claim, worker_id, now, limit, alone, patience)
 
     async def leases(self, worker_id: str) -> list[Lease]:
         return await self._read(leases.of_worker, worker_id)
@@ -39,3 +41,9 @@ class LeaseMethods(Base):
 
     async def resign(self, worker_id: str) -> None:
         await self._write(leases.resign, worker_id)
+
+    async def ahead(self, worker_id: str, now: datetime) -> dict[str, datetime]:
+        return await self._read(setback.ahead, worker_id, now)
+
+    async def set_back(self, lease: Lease, by: timedelta, now: datetime) -> int:
+        return await self._write(setback.set_back, lease, by, now)

@@ -10,12 +10,16 @@ from postroom.core.ports.store.basics import Lease
 
 class LeaseStore(Protocol):
     async def heartbeat(self, worker_id: str, host: str, now: datetime, ttl: timedelta) -> None:
-        """One row for each worker: its mailboxes are its own while this is fresh."""
+        """One row for each worker: its mailboxes are its own while this is fresh. A row of another that is from the
+        future, by a clock that was set back since, is fresh for one more `ttl`."""
         ...
 
-    async def claim(self, worker_id: str, now: datetime, limit: int = 1000) -> list[Lease]:
-        """Takes mailboxes without an owner or whose owner's heartbeat is over: a new epoch each. In the same
-        transaction their deliveries that were `sending` become `unconfirmed` (the owner died before the answer)."""
+    async def claim(
+        self, worker_id: str, now: datetime, limit: int = 1000, *, patience: timedelta = timedelta(0)
+    ) -> list[Lease]:
+        """Takes mailboxes without an owner or whose owner's heartbeat is over (for longer than `patience`): a new epoch
+        each. In the same transaction their deliveries that were `sending` become `unconfirmed` (the owner died before
+        the answer)."""
         ...
 
     async def leases(self, worker_id: str) -> list[Lease]:
@@ -28,4 +32,13 @@ class LeaseStore(Protocol):
 
     async def resign(self, worker_id: str) -> None:
         """Gives everything back at shutdown."""
+        ...
+
+    async def ahead(self, worker_id: str, now: datetime) -> dict[str, datetime]:
+        """Of this worker's mailboxes: those with traces from after `now`, and the latest of each."""
+        ...
+
+    async def set_back(self, lease: Lease, by: timedelta, now: datetime) -> int:
+        """The clock was set back by so much: what waits for a time waits no longer than it would have. What a person
+        chose (`send_at`) and what was promised (`expires_at`) stay. How many deliveries that were. Raises LeaseLost."""
         ...
