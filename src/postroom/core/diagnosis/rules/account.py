@@ -305,6 +305,16 @@ RULES = (
         source="servers that say one word; Tencent's mail client reads it so",
     ),
     Rule(
+        id="account.locked.contact-admin",
+        imap=BLOCKED,
+        cause="account_disabled",
+        stages=AUTH,
+        words=phrases("lock | has expired | suspen | disabled | abuse"),
+        response_codes=("CONTACTADMIN",),
+        example="NO [CONTACTADMIN] This account has been locked due to inactivity.",
+        source="RFC 5530 CONTACTADMIN: only an administrator opens it again; lavabit magma",
+    ),
+    Rule(
         id="account.locked",
         smtp=DISABLED,
         imap=UNREACHABLE,

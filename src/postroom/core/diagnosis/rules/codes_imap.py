@@ -104,8 +104,9 @@ STATUSES = (
     ),
     Rule(
         id="code.no.append",
-        imap="folder_error",
-        cause="folder_missing",
+        imap="protocol_error",
+        action=Action.RETRY,
+        cause="server_bug",
         stages=frozenset({Stage.APPEND}),
         statuses=("NO",),
         example="a1 NO no",

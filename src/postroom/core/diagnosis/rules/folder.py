@@ -106,7 +106,8 @@ RULES = (
         ),
         unless=phrases(
             """
-            user does | account does | internal error | user not | host | no such message | message not
+            user does | account does | internal error | internal server error | user not | host | no such message
+            message not
             message has | no such command | command not | unknown command | serverbug | uid | corrupt
             account not | find module | no module | module not
             """

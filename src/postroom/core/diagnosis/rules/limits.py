@@ -34,7 +34,8 @@ RULES = (
             connection rate | maildrop | trop de connexions | zu viele verbindungen | demasiadas conexiones
             muitas conexões | troppe connessioni | слишком много … соедин | слишком много … подключ | 连接数
             同时连接 | open sessions | many connect␣ | too many connect | connection queue full
-            number of allowed connections | maximum number of logins | locked by pop | locked by another
+            number of allowed connections | maximum number of logins | locked by pop | locked by a pop
+            locked by another
             """
         ),
         unless=phrases(

@@ -8,6 +8,18 @@ from postroom.core.diagnosis.rule import Rule
 
 DOWN = "server_connection"
 AT_CONNECT = {"stage": Stage.CONNECT}
+ANSWERED = (
+    "AUTHENTICATIONFAILED",
+    "AUTHORIZATIONFAILED",
+    "CONTACTADMIN",
+    "EXPIRED",
+    "NOPERM",
+    "NONEXISTENT",
+    "OVERQUOTA",
+    "PRIVACYREQUIRED",
+    "TRYCREATE",
+)
+"""Response codes of a server that answered: what the connection did afterwards is not the cause."""
 
 RULES = (
     Rule(
@@ -39,6 +51,7 @@ RULES = (
         id="network.refused",
         smtp=DOWN,
         imap=DOWN,
+        unless_codes=ANSWERED,
         cause="connection_refused",
         given=AT_CONNECT,
         unless_replies=(5,),
@@ -77,6 +90,7 @@ RULES = (
         id="network.timeout",
         smtp=DOWN,
         imap=DOWN,
+        unless_codes=ANSWERED,
         cause="timeout",
         given=AT_CONNECT,
         words=phrases(
@@ -100,6 +114,7 @@ RULES = (
         id="network.lost",
         smtp=DOWN,
         imap=DOWN,
+        unless_codes=ANSWERED,
         cause="connection_lost",
         given={"stage": Stage.FETCH},
         words=phrases(
@@ -132,7 +147,7 @@ RULES = (
             connessione … chiusa | соединение … разорван | соединение … сброшен | соединение … закрыт
             принудительно разорвал | 连接已断开 | 连接被重置 | 连接关闭 | 切断されました | 強制的に切断
             connection broken | connection was broken | connection … was lost | undefined ssl object
-            not currently open | read response error | response null | init socket error | fwrite()
+            not currently open | closed folder | read response error | response null | init socket error | fwrite()
             """
         ),
         example="ConnectionResetError: [Errno 104] Connection reset by peer",
@@ -176,6 +191,7 @@ RULES = (
         id="network.unspecific",
         smtp=DOWN,
         imap=DOWN,
+        unless_codes=ANSWERED,
         cause="connection_failed",
         given=AT_CONNECT,
         words=phrases(

@@ -31,7 +31,8 @@ REFUSED = phrases(
     invalid literal | invalid tag | invalid characters | invalid search | invalid base64 | invalid data
     invalid response | invalid idle | invalid list | invalid state | invalid syntax | invalid parameters
     invalid flag | invalid system flag | requires … argument | mail number | brackets are | parenthes
-    excessive amount of data | command too long | does not have a message | couldn't retrieve the
+    excessive amount of data | got more than | codec can't decode | bodystructure | is not available until you
+    command too long | does not have a message | couldn't retrieve the
     retrieve the following message | bad url | invalid annotation | invalid identifier | invalid rights | character set
     invalid server | quota root
     """
@@ -118,7 +119,7 @@ RULES = (
             message too | too large | too big | too long | message size | invalid message | parse message
             literal | 8-bit | blank line | date | flag | too many identical | separator | zero-length
             non-ascii | zero byte | empty message | message is empty | nothing to append | bare cr
-            message exceeds | malformed | appendable | size exceeds
+            message exceeds | malformed | appendable | virus | size exceeds
             """
         ),
         example="NO Message contains NUL characters",

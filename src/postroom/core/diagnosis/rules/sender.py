@@ -254,7 +254,8 @@ RULES = (
             you don't have | not authorized for | proxy auth | access rights | 无权 | access restricted
             cannot access | not allowed to | read-only | unable to act as | may not act as | authorize as
             delegation | right to perform | does not belong to you | read only | can not access | forbidden
-            not accessible | assume role | assume identity | authorization for different user
+            not accessible | assume role | assume identity | readonlyfolder | not authorized
+            authorization for different user
             """
         ),
         unless=phrases(
