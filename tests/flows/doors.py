@@ -99,7 +99,7 @@ def smtp(keywords=(b"AUTH PLAIN",), **answers):
     async def story(peer):
         await peer.say(b"220 mx.example.test ESMTP")
         while line := await peer.line():
-            word = line.split(b" ")[0].decode().lower()
+            word = line.split(b" ")[0].decode(errors="replace").lower()
             if word == "ehlo" and "ehlo" not in answers:
                 offered = [b"mx.example.test", *keywords]
                 await peer.say(*(b"250-" + one for one in offered[:-1]), b"250 " + offered[-1])

@@ -74,11 +74,27 @@ async def test_a_refused_password_is_shown_to_no_other_server():
     assert heard[2] == []
 
 
-async def test_where_no_way_serves_the_most_trusted_one_is_judged():
+async def test_where_no_guess_serves_the_one_that_came_furthest_is_judged():
     visit, _ = await visited([None, says(b"220 not IMAP")], [WORKS])
-    assert visit.report.imap is visit.imap[0].probe
-    assert visit.report.imap.diagnosis.name == "imap.server_connection"
+    assert visit.chosen[0] is visit.imap[1]
+    assert visit.report.imap.diagnosis.name == "imap.server_misconfigured"
+    assert [one.diagnosis.name for one in visit.report.imap.others] == ["imap.server_connection"]
     assert visit.report.smtp.ok
+
+
+async def test_where_no_way_serves_one_that_the_domain_names_is_judged_and_no_guess():
+    async with served(says(b"220 not IMAP")) as guessed, served(WORKS) as sending:
+        visit = await Doctor(prober()).visit(
+            PATIENT, [way(free_port(), "srv"), way(guessed), way(free_port())], [way(sending)]
+        )
+    assert visit.chosen[0].way.source == "srv"
+
+
+async def test_no_further_way_is_begun_when_the_time_for_it_is_over(monkeypatch):
+    monkeypatch.setattr("postroom.flows.doctor.LAST_START", 0.0)
+    visit, _ = await visited([None, INBOX], [WORKS])
+    assert len(visit.imap) == 1
+    assert len(visit.untried) == 1
 
 
 async def test_only_so_many_ways_are_tried():

@@ -10,6 +10,7 @@ from postroom.core.candidates import Candidate
 from postroom.core.compose import BadDraft
 from postroom.core.cursor import Cursor
 from postroom.core.diagnosis import Evidence, Stage, diagnose
+from postroom.core.discovered import Discovered, Lookup, Outcome
 from postroom.core.events import Event, EventType, Recorded
 from postroom.core.identity import Kind
 from postroom.core.mailbox import AuthKind, Credential, Direction, Endpoint, Mailbox, Security
@@ -57,11 +58,11 @@ class Connect:
         self.probed = []
         self.credentials = {}
 
-    async def probe(self, connection):
+    async def probe(self, connection, ways=None):
         self.probed.append(connection)
         return report_of(connection.credential.password)
 
-    async def add(self, new):
+    async def add(self, new, on_step=None, ways=None):
         report = await self.probe(new.connection)
         if not report.ok:
             raise NotConnected(report)
@@ -264,8 +265,8 @@ class Discovery:
         self.asked.append(address)
         domain = address.rpartition("@")[2]
         if domain not in ("example.com", "xn--bcher-kva.example"):
-            return []
-        return [
+            return Discovered((), (Lookup("mx", f"{domain} MX", Outcome.ABSENT, "there is no such name", 3.14),))
+        found = [
             Candidate(
                 Endpoint(f"imap.{domain}", 993, Security.TLS, address),
                 Endpoint(f"smtp.{domain}", 465, Security.TLS, address),
@@ -273,3 +274,4 @@ class Discovery:
                 "srv",
             )
         ]
+        return Discovered(tuple(found), (Lookup("srv", f"_imaps._tcp.{domain} SRV", Outcome.FOUND, "found", 3.14),))

@@ -258,5 +258,21 @@ async def test_discovery_lists_what_was_found_and_nothing_for_an_unknown_domain(
     assert found["items"][0]["imap"]["host"] == "imap.example.com"
     assert found["items"][0]["source"] == "srv"
     unknown = (await client.get("/v1/discover", params={"address": "a@nowhere.example"})).json()
-    assert unknown == {"items": [], "next_cursor": None}
+    assert (unknown["items"], unknown["next_cursor"]) == ([], None)
+    assert unknown["why_nothing"].startswith("There is no domain nowhere.example.")
+    (lookup,) = unknown["lookups"]
+    assert (lookup["source"], lookup["asked"], lookup["outcome"]) == ("mx", "nowhere.example MX", "absent")
+    assert found["why_nothing"] is None
+    assert found["lookups"][0]["milliseconds"] == 3.1
+
+
+async def test_settings_that_may_disappoint_are_warned_of(client, mailbox):
+    endpoint = {"host": "mail.example.org", "username": "anna@example.org"}
+    given = with_password("right", address="team@example.org", imap=endpoint, smtp=endpoint | {"security": "none"})
+    shown = (await client.post("/v1/probe", json=given)).json()
+    assert [one["code"] for one in shown["warnings"]] == ["inbox_may_be_personal", "send_as_unproven", "unprotected"]
+    created = (await client.post("/v1/mailboxes", json=given)).json()
+    assert [one["code"] for one in created["warnings"]] == ["inbox_may_be_personal", "send_as_unproven", "unprotected"]
+    assert "anna@example.org" in created["warnings"][0]["message"]
+    assert (await client.get(f"/v1/mailboxes/{created['id']}")).json()["warnings"] == created["warnings"]
     problem_of(await client.get("/v1/discover"), 422, "invalid")

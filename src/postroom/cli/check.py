@@ -6,7 +6,7 @@ import asyncio
 import os
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -14,28 +14,29 @@ import typer
 from rich.markup import escape
 
 from postroom import logs, settings
-from postroom.cli.output import fail, paragraph, plain, print_json, say, told
+from postroom.cli.output import fail, paragraph, plain, print_json, say, told, visible
 from postroom.cli.steps import (
     asked_password,
     endpoint,
     read_file,
     report_as_dict,
+    show_next,
     show_report,
     show_step,
     steps_as_dicts,
+    where,
 )
 from postroom.core.candidates import Candidate
 from postroom.core.compose import BadDraft
 from postroom.core.compose.recipient import checked
+from postroom.core.discovered import Discovered, Lookup, Outcome
 from postroom.core.mailbox import Credential, Direction, Endpoint, Security
 from postroom.core.message import Address
-from postroom.core.provider import by_key
-from postroom.flows.doctor import BEFORE_SIGN_IN, Patient, Tried, Visit, Way, ways
-from postroom.flows.probe import signs_in_as_another
+from postroom.core.provider import by_key, of
+from postroom.core.warning import Caution, cautions
+from postroom.flows.doctor import BEFORE_SIGN_IN, Patient, Tried, Visit, Way, ways_of
 from postroom.flows.round_trip import RoundTrip
 from postroom.serve import CheckServices, build_check
-
-_SECURITY = {Security.TLS: "TLS", Security.STARTTLS: "STARTTLS", Security.NONE: "without TLS"}
 
 
 def check(
@@ -110,6 +111,7 @@ class _Checkup:
         self._live = live
         self._visit: Visit | None = None
         self._trip: RoundTrip | None = None
+        self._found = Discovered()
 
     @property
     def ok(self) -> bool:
@@ -117,8 +119,10 @@ class _Checkup:
 
     async def run(self) -> None:
         """Finds, tries, and sends where it is wanted."""
-        found = await self._found()
-        imap, smtp = self._ways(found, Direction.IMAP), self._ways(found, Direction.SMTP)
+        await self._find()
+        found = self._found.candidates
+        ways = ways_of(found, self._given.imap, self._given.smtp, self._given.username)
+        imap, smtp = ways.imap, ways.smtp
         if not imap or not smtp:
             if self._live:
                 self._fail_nothing_found()
@@ -126,8 +130,8 @@ class _Checkup:
         if self._live:
             say(f"[bold]{escape(self._given.address)}[/]")
             for direction, way in ((Direction.IMAP, imap[0]), (Direction.SMTP, smtp[0])):
-                paragraph(f"{_where(way.endpoint)}, {_source(way, found)}", first=f"  {direction.upper()} ")
-        on_step, on_next = (show_step, _show_next) if self._live else (None, None)
+                paragraph(f"{where(way.endpoint)}, {_source(way, found)}", first=f"  {direction.upper()} ")
+        on_step, on_next = (show_step, show_next) if self._live else (None, None)
         visit = self._visit = await self._services.doctor.visit(self._patient, imap, smtp, on_step, on_next)
         if self._wait is not None and visit.report.ok:
             received, sent = visit.chosen
@@ -140,37 +144,32 @@ class _Checkup:
         if self._live:
             self._conclude(visit)
 
-    async def _found(self) -> list[Candidate]:
+    async def _find(self) -> None:
         if self._given.imap is not None and self._given.smtp is not None:
-            return []
+            return
         try:
-            return await self._services.discovery.discover(self._given.address)
+            self._found = await self._services.discovery.discover(self._given.address)
         finally:
             await self._services.discovery.close()
-
-    def _ways(self, found: Sequence[Candidate], direction: Direction) -> list[Way]:
-        named = self._given.imap if direction is Direction.IMAP else self._given.smtp
-        if named is not None:
-            return [Way(named, "options")]
-        name = self._given.username
-        return [
-            replace(way, endpoint=replace(way.endpoint, username=name)) if name else way
-            for way in ways(found, direction)
-        ]
+        if self._live:
+            _show_lookups(self._found)
 
     def _fail_nothing_found(self) -> NoReturn:
-        fail(
-            f"no mail server was found for {self._given.address}: it is no provider in the built-in table, and its "
-            "domain has no autoconfig file, no SRV records (RFC 6186), no MX of a known provider, and no host named "
-            "imap., smtp. or mail. (or this machine cannot look up names). Look at the spelling, or name the servers "
-            "with --imap and --smtp"
-        )
+        why = self._found.why_nothing(self._given.address)
+        fail(f"no mail server was found for {self._given.address}. {why} The options are --imap and --smtp.")
+
+    def _cautions(self, visit: Visit) -> tuple[Caution, ...]:
+        received, sent = (one.way.endpoint for one in visit.chosen)
+        known = of(self._given.address, received.host).key
+        proved = self._trip is not None and self._trip.ok
+        found = cautions(self._given.address, received, sent, known)
+        return tuple(one for one in found if not proved or one.code == "unprotected")
 
     def _conclude(self, visit: Visit) -> None:
         report = visit.report
         show_report(report)
-        for direction, tried in zip(Direction, (visit.imap, visit.smtp), strict=True):
-            _show_others(direction, tried)
+        for direction, tried, told_of in zip(Direction, (visit.imap, visit.smtp), visit.chosen, strict=True):
+            _show_others(direction, tried, told_of)
         if not report.ok:
             if self._wait is not None:
                 say("\nNo test message was sent: both directions must work first.")
@@ -181,18 +180,25 @@ class _Checkup:
         say("\n[green]Both directions work.[/]")
         if self._trip is not None:
             _show_trip(self._trip)
-        elif (who := visit.chosen[1].way.endpoint.username) and signs_in_as_another(self._given.address, who):
-            paragraph(
-                f"{escape(who)} signs in for {escape(self._given.address)}. What only a message proves: that INBOX is "
-                "the shared mailbox's and not the person's own, and that the person may send as it, which some "
-                "servers, Exchange among them, check last. Try --send-test."
-            )
+        warnings = self._cautions(visit)
+        for one in warnings:
+            paragraph(escape(one.message), first="[yellow]Warning:[/] ")
+        if self._trip is None and any(one.code != "unprotected" for one in warnings):
+            say("--send-test sends one message to the mailbox and looks whether it arrives.")
 
     def as_dict(self) -> dict[str, Any]:
         """The check as JSON; docs/check.md has its shape."""
         if self._visit is None:
             nothing = {"ok": False, "sign_in_tried": False, "settings": None, "imap": None, "smtp": None}
-            return {"address": self._given.address, **nothing, "tried": {"imap": [], "smtp": []}, "send_test": None}
+            return {
+                "address": self._given.address,
+                **nothing,
+                "tried": {"imap": [], "smtp": []},
+                "send_test": None,
+                "warnings": [],
+                "lookups": [_lookup_as_dict(one) for one in self._found.lookups],
+                "why_nothing": self._found.why_nothing(self._given.address),
+            }
         received, sent = self._visit.chosen
         report = report_as_dict(self._visit.report)
         return {
@@ -206,12 +212,10 @@ class _Checkup:
                 "smtp": [_tried_as_dict(one) for one in self._visit.smtp],
             },
             "send_test": _trip_as_dict(self._trip) if self._trip else None,
+            "warnings": [plain(one) for one in self._cautions(self._visit)] if self.ok else [],
+            "lookups": [_lookup_as_dict(one) for one in self._found.lookups],
+            "why_nothing": None,
         }
-
-
-def _where(end: Endpoint) -> str:
-    host = f"[{end.host}]" if ":" in end.host else end.host
-    return escape(f"{host}:{end.port}, {_SECURITY[end.security]}")
 
 
 def _source(way: Way, found: Sequence[Candidate]) -> str:
@@ -226,22 +230,40 @@ def _source(way: Way, found: Sequence[Candidate]) -> str:
     }.get(way.source, way.source)
 
 
-def _show_next(direction: Direction, way: Way) -> None:
-    paragraph(f"next way: {_where(way.endpoint)} ({way.source})", first=f"  {direction.upper()} ↳ ")
+_MARKS = {
+    Outcome.FOUND: "[green]✓[/]",
+    Outcome.NOTHING: "[dim]–[/]",
+    Outcome.ABSENT: "[dim]–[/]",
+    Outcome.FAILED: "[red]✗[/]",
+}
 
 
-def _show_others(direction: Direction, tried: Sequence[Tried]) -> None:
+def _show_lookups(found: Discovered) -> None:
+    """What was asked: all of it where a person may wonder, else only what failed and what helped."""
+    for one in found.lookups:
+        if one.outcome in (Outcome.FOUND, Outcome.FAILED) or not found.candidates:
+            said = f"{one.asked}: {one.detail} ({one.milliseconds:.0f} ms)"
+            paragraph(visible(said), first=f"  {one.source:<10} {_MARKS[one.outcome]} ")
+
+
+def _lookup_as_dict(lookup: Lookup) -> dict[str, Any]:
+    return {**plain(lookup), "milliseconds": round(lookup.milliseconds, 1)}
+
+
+def _show_others(direction: Direction, tried: Sequence[Tried], told_of: Tried) -> None:
     """Where another way than the first served, that one; where none did, why each other way did not."""
     if len(tried) == 1:
         return
     last = tried[-1]
     if last.probe.ok:
-        where = _where(last.way.endpoint)
-        say(f"\n{direction.word.capitalize()} works at [bold]{where}[/]: enter that in the mailbox's settings.")
+        place = where(last.way.endpoint)
+        say(f"\n{direction.word.capitalize()} works at [bold]{place}[/]: enter that in the mailbox's settings.")
     elif last.probe.steps and last.probe.steps[-1].name in BEFORE_SIGN_IN:
-        for one in tried[1:]:
+        for one in tried:
+            if one is told_of:
+                continue
             reason = one.probe.diagnosis.reason if one.probe.diagnosis else ""
-            paragraph(f"{_where(one.way.endpoint)}: {escape(reason)}", "  ", "Also tried: ")
+            paragraph(f"{where(one.way.endpoint)}: {escape(reason)}", "  ", "Also tried: ")
 
 
 def _show_trip(trip: RoundTrip) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -13,11 +12,14 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from postroom.cli.house import run
-from postroom.cli.output import ago, console, fail, plain, print_json, say, state, table, told
-from postroom.cli.steps import asked_password, endpoint, report_as_dict, show_report, show_step
-from postroom.core.mailbox import Credential, Direction, Endpoint, Mailbox, Security
+from postroom.cli.output import ago, console, fail, paragraph, plain, print_json, say, state, table, told
+from postroom.cli.steps import asked_password, endpoint, report_as_dict, show_next, show_report, show_step
+from postroom.core.diagnosis import Action
+from postroom.core.mailbox import Credential, Direction, Mailbox, Security
 from postroom.core.ports.store import AddressTaken, MailboxView
+from postroom.core.warning import cautions
 from postroom.flows.connect import NewMailbox, NotConnected
+from postroom.flows.doctor import Ways, ways_of
 from postroom.flows.probe import Connection, Report
 from postroom.serve import House
 
@@ -27,6 +29,10 @@ _MAILBOX = typer.Argument(help="The mailbox: its address or id.")
 _PASSWORD_FILE = typer.Option(
     None, help="File with the password; without it you are asked, or POSTROOM_MAILBOX_PASSWORD."
 )
+
+
+_REMEDIES = dict.fromkeys(Action, "check") | {Action.REAUTHENTICATE: "reauthenticate"}
+"""The command that follows when a diagnosis' steps are done."""
 
 
 @app.command()
@@ -53,12 +59,13 @@ def add(
         sign_in = username or address
         imap_end = endpoint(imap, imap_security, sign_in, Direction.IMAP) if imap else None
         smtp_end = endpoint(smtp, smtp_security, sign_in, Direction.SMTP) if smtp else None
+        ways: Ways | None = None
         if imap_end is None or smtp_end is None:
-            candidates = await house.discovery.discover(address)
-            if not candidates:
-                fail(f"no mail server was found for {address}: name them with --imap and --smtp", 2)
-            imap_end = imap_end or _with(candidates[0].imap, username)
-            smtp_end = smtp_end or _with(candidates[0].smtp, username)
+            found = await house.discovery.discover(address)
+            if not found.candidates:
+                fail(f"no mail server was found for {address}. {found.why_nothing(address)} (--imap, --smtp)", 2)
+            ways = ways_of(found.candidates, imap_end, smtp_end, username)
+            imap_end, smtp_end = ways.imap[0].endpoint, ways.smtp[0].endpoint
         connection = Connection(
             address=address,
             name=name,
@@ -68,9 +75,11 @@ def add(
             ca_certificate=ca,
         )
         new = NewMailbox(connection, hold_hours, tuple(folder), reference)
-        view = await house.connect.add(new, None if json else show_step)
+        on_step, on_next = (None, None) if json else (show_step, show_next)
+        view = await house.connect.add(new, on_step, ways, on_next)
         if not json:
             say(f"[green]{escape(address)} is connected[/] as {view.mailbox.id}.")
+            _warn(view.mailbox)
             await _first_sync(house, view.mailbox.id)
         return view
 
@@ -89,8 +98,9 @@ def add(
         print_json(view_as_dict(view))
 
 
-def _with(chosen: Endpoint, username: str | None) -> Endpoint:
-    return replace(chosen, username=username) if username else chosen
+def _warn(mailbox: Mailbox) -> None:
+    for one in cautions(mailbox.address, mailbox.imap, mailbox.smtp, mailbox.provider):
+        paragraph(escape(one.message), first="[yellow]Warning:[/] ")
 
 
 async def _first_sync(house: House, mailbox_id: str) -> None:
@@ -177,8 +187,10 @@ def show(mailbox: str = _MAILBOX, json: bool = _JSON) -> None:
         )
         if health.diagnosis:
             told(health.diagnosis)
+            say(f"  In the terminal: postroom mailbox {_REMEDIES[health.diagnosis.action]} {escape(one.address)}")
     if view.held:
         say(f"{view.held} outgoing held; the oldest expires {ago(view.oldest_held_expires_at)}.")
+    _warn(one)
     for cursor in view.cursors:
         progress = f", {cursor.done} of {cursor.total} read" if cursor.total else ""
         say(f"folder {escape(cursor.folder)}: last read {ago(cursor.synced_at)}{progress}")
@@ -269,10 +281,12 @@ async def _found(house: House, mailbox: str) -> MailboxView:
 
 def view_as_dict(view: MailboxView) -> dict[str, object]:
     """A mailbox as JSON, in the contract's words."""
+    one = view.mailbox
     return {
         **plain(view.mailbox),
         "receiving": plain(view.receiving.as_dict()),
         "sending": plain(view.sending_told(datetime.now(UTC)).as_dict()),
         "held": view.held,
         "oldest_held_expires_at": plain(view.oldest_held_expires_at),
+        "warnings": [plain(each) for each in cautions(one.address, one.imap, one.smtp, one.provider)],
     }

@@ -9,10 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import typer
+from rich.markup import escape
 
 from postroom.cli.output import console, fail, paragraph, plain, say, told, visible
 from postroom.core.mailbox import Direction, Endpoint, Security
 from postroom.core.ports.wire import Step
+from postroom.flows.doctor import Way
 from postroom.flows.probe import Probe, Report
 
 PORTS = {
@@ -27,6 +29,7 @@ NARROW = 72
 """Columns under which a step's detail goes on a line of its own."""
 SLOW = 3000
 """Milliseconds from which a step is worth a look."""
+_SECURITY = {Security.TLS: "TLS", Security.STARTTLS: "STARTTLS", Security.NONE: "without TLS"}
 _BY_PORT = {143: Security.STARTTLS, 587: Security.STARTTLS, 25: Security.STARTTLS}
 
 
@@ -76,6 +79,17 @@ def show_step(direction: Direction, step: Step) -> None:
         paragraph(detail, "       ")
     else:
         paragraph(detail, first=head)
+
+
+def show_next(direction: Direction, way: Way) -> None:
+    """The next way that is tried, as it begins."""
+    paragraph(f"next way: {where(way.endpoint)} ({way.source})", first=f"  {direction.upper()} ↳ ")
+
+
+def where(end: Endpoint) -> str:
+    """Host, port and security, for people."""
+    host = f"[{end.host}]" if ":" in end.host else end.host
+    return escape(f"{host}:{end.port}, {_SECURITY[end.security]}")
 
 
 def _took(milliseconds: float) -> str:

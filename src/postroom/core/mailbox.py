@@ -143,3 +143,16 @@ class Mailbox:
 
     def account(self, direction: Direction, credential: Credential) -> Account:
         return Account(direction, self.endpoint(direction), credential, self.provider, self.ca_certificate)
+
+
+def signs_in_as_another(address: str, username: str) -> bool:
+    """Whether the sign-in is not the address's own, as with a shared mailbox: then rights decide what works.
+
+    The local part alone, and a Windows domain before it (DOMAIN\\name), are the address's own.
+    """
+    own, given = address.casefold(), username.strip().casefold()
+    local = own.rpartition("@")[0]
+    _, backslash, last = given.rpartition("\\")
+    if backslash and "@" not in given:
+        given = last
+    return bool(given) and given not in (own, local)

@@ -10,6 +10,7 @@ from postroom.core.identity import Kind
 from postroom.core.mailbox import Credential, Direction, Mailbox, UnconfirmedPolicy
 from postroom.core.ports.store import HealthChange, MailboxView, Store
 from postroom.core.ports.world import World
+from postroom.flows.doctor import Doctor, OnTry, Patient, Ways
 from postroom.flows.probe import Connection, OnStep, Prober, Report
 from postroom.flows.recover import Recover
 
@@ -43,19 +44,26 @@ class Connect:
     def __init__(self, store: Store, prober: Prober, recover: Recover, world: World) -> None:
         self._store = store
         self._prober = prober
+        self._doctor = Doctor(prober)
         self._recover = recover
         self._world = world
 
-    async def probe(self, connection: Connection) -> Report:
-        """Tries both directions, saves nothing."""
-        return await self._prober.probe(connection)
+    async def probe(self, connection: Connection, ways: Ways | None = None) -> Report:
+        """Tries both directions, saves nothing. With `ways`, those in order, whatever the connection's endpoints."""
+        return await self._tried(connection, ("INBOX",), ways)
 
-    async def add(self, new: NewMailbox, on_step: OnStep | None = None) -> MailboxView:
-        """Probes, saves and starts. Raises NotConnected, AddressTaken."""
+    async def add(
+        self, new: NewMailbox, on_step: OnStep | None = None, ways: Ways | None = None, on_next: OnTry | None = None
+    ) -> MailboxView:
+        """Probes, saves and starts. With `ways`, they are tried in order, and those that serve are saved instead of
+        the connection's endpoints. Raises NotConnected, AddressTaken."""
         connection = new.connection
-        report = await self._prober.probe(connection, new.folders, on_step)
+        report = await self._tried(connection, new.folders, ways, on_step, on_next)
         if not report.ok:
             raise NotConnected(report)
+        connection = replace(
+            connection, imap=report.imap.endpoint or connection.imap, smtp=report.smtp.endpoint or connection.smtp
+        )
         now = self._world.now()
         mailbox = Mailbox(
             id=self._world.identifier(Kind.MAILBOX),
@@ -78,6 +86,19 @@ class Connect:
         ]
         await self._store.add_mailbox(mailbox, connection.credential, changes)
         return await self._view(mailbox.id)
+
+    async def _tried(
+        self,
+        connection: Connection,
+        folders: tuple[str, ...],
+        ways: Ways | None,
+        on_step: OnStep | None = None,
+        on_next: OnTry | None = None,
+    ) -> Report:
+        if ways is None:
+            return await self._prober.probe(connection, folders, on_step)
+        patient = Patient(connection.address, connection.credential, connection.ca_certificate, folders)
+        return (await self._doctor.visit(patient, ways.imap, ways.smtp, on_step, on_next)).report
 
     async def change(self, changed: Mailbox, credential: Credential | None = None) -> MailboxView:
         """Saves new settings; new endpoints or a new credential are probed first. Raises NotConnected."""
@@ -132,7 +153,7 @@ class Connect:
         Where messages are held, signing in does not show that sending works: the oldest goes first, alone, and tells.
         """
         view = await self._view(mailbox_id)
-        connection = self._connection(view.mailbox, await self._store.credential(mailbox_id))
+        connection = self._connection(view.mailbox, await self._store.credential(mailbox_id), saved=True)
         report = await self._prober.probe(connection, view.mailbox.folders, on_step)
         for probe in (report.imap, report.smtp):
             if probe.diagnosis is not None:
@@ -166,5 +187,7 @@ class Connect:
         await self._recover.signal(view.mailbox, signal)
         return await self._view(mailbox_id)
 
-    def _connection(self, mailbox: Mailbox, credential: Credential) -> Connection:
-        return Connection(mailbox.address, mailbox.name, mailbox.imap, mailbox.smtp, credential, mailbox.ca_certificate)
+    def _connection(self, mailbox: Mailbox, credential: Credential, *, saved: bool = False) -> Connection:
+        return Connection(
+            mailbox.address, mailbox.name, mailbox.imap, mailbox.smtp, credential, mailbox.ca_certificate, saved
+        )

@@ -12,7 +12,11 @@ from postroom.flows.probe import Connection, OnStep, Probe, Prober, Report
 
 MOST_TRIES = 4
 """Ways of one direction that are tried: each may take a probe's whole time."""
-BEFORE_SIGN_IN = frozenset({"resolve", "connect", "tls", "greeting", "capabilities", "starttls"})
+LAST_START = 20.0
+"""Seconds after which no further way is begun: a visit ends within this and one probe's time."""
+PROGRESS = ("resolve", "connect", "tls", "greeting", "capabilities", "starttls")
+"""The steps before the sign-in, by how much it tells that they were reached."""
+BEFORE_SIGN_IN = frozenset(PROGRESS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +25,14 @@ class Way:
 
     endpoint: Endpoint
     source: str
+
+
+@dataclass(frozen=True, slots=True)
+class Ways:
+    """The ways of both directions, best first; a direction without any cannot be tried."""
+
+    imap: tuple[Way, ...]
+    smtp: tuple[Way, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,13 +53,14 @@ class Visit:
 
     @property
     def chosen(self) -> tuple[Tried, Tried]:
-        """For each direction the way that serves; else the first, for it is the most trusted."""
+        """For each direction the way that serves; else the one whose failure tells most."""
         return _chosen(self.imap), _chosen(self.smtp)
 
     @property
     def report(self) -> Report:
-        imap, smtp = self.chosen
-        return Report(imap.probe, smtp.probe)
+        return Report(
+            *(_with_others(one, tried) for one, tried in zip(self.chosen, (self.imap, self.smtp), strict=True))
+        )
 
 
 def ways(candidates: Iterable[Candidate], direction: Direction) -> list[Way]:
@@ -57,6 +70,26 @@ def ways(candidates: Iterable[Candidate], direction: Direction) -> list[Way]:
         endpoint = one.imap if direction is Direction.IMAP else one.smtp
         found.setdefault((endpoint.host, endpoint.port, endpoint.security), Way(endpoint, one.source))
     return list(found.values())
+
+
+def ways_of(
+    candidates: Iterable[Candidate],
+    imap: Endpoint | None = None,
+    smtp: Endpoint | None = None,
+    username: str | None = None,
+) -> Ways:
+    """What is given by name, or else what was found, signed in to as `username` where that is given."""
+    found = tuple(candidates)
+
+    def of(direction: Direction, given: Endpoint | None) -> tuple[Way, ...]:
+        if given is not None:
+            return (Way(given, "options"),)
+        named = ways(found, direction)
+        return tuple(
+            replace(one, endpoint=replace(one.endpoint, username=username or one.endpoint.username)) for one in named
+        )
+
+    return Ways(of(Direction.IMAP, imap), of(Direction.SMTP, smtp))
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +125,7 @@ class Doctor:
     ) -> Visit:
         """Tries both directions at once, each until a way leads to the sign-in: what fails from there on is not the
         settings' fault, and a password refused once is not shown to another server. `on_next` is told of each way
-        after the first."""
+        after the first. It takes at most LAST_START and a probe's seconds."""
         connection = patient.connection(imap[0], smtp[0])
 
         async def receiving(way: Way) -> Probe:
@@ -105,7 +138,10 @@ class Doctor:
         async def in_order(direction: Direction, given: Sequence[Way]) -> tuple[Tried, ...]:
             probe = receiving if direction is Direction.IMAP else sending
             tried: list[Tried] = []
+            began = asyncio.get_running_loop().time()
             for way in given[:MOST_TRIES]:
+                if tried and asyncio.get_running_loop().time() - began > LAST_START:
+                    break
                 if tried and on_next is not None:
                     on_next(direction, way)
                 tried.append(Tried(way, await probe(way)))
@@ -118,7 +154,18 @@ class Doctor:
 
 
 def _chosen(tried: tuple[Tried, ...]) -> Tried:
-    return next((one for one in tried if _leads_to_the_sign_in(one.probe)), tried[0])
+    return next((one for one in tried if _leads_to_the_sign_in(one.probe)), None) or max(tried, key=_tells)
+
+
+def _tells(tried: Tried) -> tuple[bool, int]:
+    """How much a failure says: more where something names that server than where it was guessed, more the further it
+    came. Of those alike, the first is the most trusted."""
+    last = tried.probe.steps[-1].name if tried.probe.steps else "resolve"
+    return tried.way.source != "guess", PROGRESS.index(last) if last in PROGRESS else len(PROGRESS)
+
+
+def _with_others(chosen: Tried, tried: tuple[Tried, ...]) -> Probe:
+    return replace(chosen.probe, others=tuple(one.probe for one in tried if one is not chosen))
 
 
 def _leads_to_the_sign_in(probe: Probe) -> bool:

@@ -6,18 +6,21 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from postroom.core import provider
-from postroom.core.diagnosis import Diagnosis, Failure, diagnose
+from postroom.core.diagnosis import Diagnosis, Failure, diagnose, settled
 from postroom.core.diagnosis.evidence import Evidence, Stage
-from postroom.core.mailbox import Account, Credential, Direction, Endpoint
+from postroom.core.mailbox import Account, Credential, Direction, Endpoint, signs_in_as_another
 from postroom.core.ports.wire import Answer, ImapSession, ImapWire, SmtpSession, SmtpWire, Step
+from postroom.core.settings import neighbours
 
 SECONDS = 14.0
 """For all steps of one direction: a failure is told within 15 seconds, the way to the person included."""
 FAREWELL = 1.0
 """Seconds that a server may take over good-bye when all is known."""
+NEIGHBOURS = 4.0
+"""Seconds for a look at the other ports and securities of a server whose settings do not fit."""
 READ = "r"
 """The right to SELECT a folder and read its messages (RFC 4314 2.1)."""
 
@@ -32,6 +35,8 @@ class Connection:
     smtp: Endpoint
     credential: Credential
     ca_certificate: str | None = None
+    saved: bool = False
+    """Whether the mailbox is connected with this: what fails is then tried again by itself."""
 
     def account(self, direction: Direction) -> Account:
         endpoint = self.imap if direction is Direction.IMAP else self.smtp
@@ -41,11 +46,13 @@ class Connection:
 
 @dataclass(frozen=True, slots=True)
 class Probe:
-    """A try of every step of one direction."""
+    """A try of every step of one direction at `endpoint`. `others` are the ways that were tried beside this one."""
 
     direction: Direction
     steps: tuple[Step, ...]
     diagnosis: Diagnosis | None = None
+    endpoint: Endpoint | None = None
+    others: tuple[Probe, ...] = ()
 
     @property
     def ok(self) -> bool:
@@ -100,7 +107,7 @@ class Prober:
         """IMAP up to the opening of each folder; of another's folders also what we may do there. Without `sign_in` up
         to the sign-in."""
         account = connection.account(Direction.IMAP)
-        steps = _Steps(account, on_step, self._seconds)
+        steps = _Steps(account, on_step, self._seconds, trial=not connection.saved)
         try:
             if not sign_in:
                 await self._imap.reach(account, steps.keep)
@@ -117,14 +124,14 @@ class Prober:
             finally:
                 await _leave(session.logout())
         except Failure as failure:
-            return steps.probe(failure)
+            return await steps.failed(failure, self._imap)
         return steps.probe()
 
     async def sending(self, connection: Connection, on_step: OnStep | None = None, *, sign_in: bool = True) -> Probe:
         """SMTP up to the sign-in, and where that is another's, whether the address may be sent from. No message is
         sent. Without `sign_in` up to the sign-in."""
         account = connection.account(Direction.SMTP)
-        steps = _Steps(account, on_step, self._seconds)
+        steps = _Steps(account, on_step, self._seconds, trial=not connection.saved)
         try:
             if not sign_in:
                 await self._smtp.reach(account, steps.keep)
@@ -136,21 +143,8 @@ class Prober:
             finally:
                 await _leave(session.quit())
         except Failure as failure:
-            return steps.probe(failure)
+            return await steps.failed(failure, self._smtp)
         return steps.probe()
-
-
-def signs_in_as_another(address: str, username: str) -> bool:
-    """Whether the sign-in is not the address's own, as with a shared mailbox: then rights decide what works.
-
-    The local part alone, and a Windows domain before it (DOMAIN\\name), are the address's own.
-    """
-    own, given = address.casefold(), username.strip().casefold()
-    local = own.rpartition("@")[0]
-    _, backslash, last = given.rpartition("\\")
-    if backslash and "@" not in given:
-        given = last
-    return bool(given) and given not in (own, local)
 
 
 async def _rights(session: ImapSession, folder: str, steps: _Steps) -> None:
@@ -206,8 +200,9 @@ class _Said:
 class _Steps:
     """Keeps the steps of one direction, hands each on as it happens, and bounds those that flows take themselves."""
 
-    def __init__(self, account: Account, on_step: OnStep | None, seconds: float) -> None:
+    def __init__(self, account: Account, on_step: OnStep | None, seconds: float, *, trial: bool) -> None:
         self._account = account
+        self._trial = trial
         self._on_step = on_step
         self._steps: list[Step] = []
         self._loop = asyncio.get_running_loop()
@@ -264,8 +259,47 @@ class _Steps:
             )
         )
 
-    def probe(self, failure: Failure | None = None) -> Probe:
-        return Probe(self._account.direction, tuple(self._steps), diagnose(failure.evidence) if failure else None)
+    def probe(self, diagnosis: Diagnosis | None = None) -> Probe:
+        return Probe(self._account.direction, tuple(self._steps), diagnosis, self._account.endpoint)
+
+    async def failed(self, failure: Failure, wire: ImapWire | SmtpWire) -> Probe:
+        """The probe that a failure ended. Where port and security do not fit each other, or nothing listens, it is
+        seen in the time that is left which setting of the same server answers as it should."""
+        diagnosis = diagnose(failure.evidence, trial=self._trial)
+        left = min(NEIGHBOURS, self._ends - self._loop.time())
+        if _misfit(failure.evidence) and left > 0:
+            works = await _first(wire, self._account, neighbours(self._account.direction, self._account.endpoint), left)
+            if works is not None:
+                diagnosis = settled(diagnosis, works)
+        return self.probe(diagnosis)
 
     def _milliseconds(self, began: float) -> float:
         return (self._loop.time() - began) * 1000
+
+
+def _misfit(evidence: Evidence) -> bool:
+    """Whether another port or security of the same server may serve: nothing listens, or what answers is not what the
+    settings say. A server that is busy or whose certificate is refused is left alone."""
+    if evidence.stage is Stage.CONNECT:
+        return (evidence.exception or "").startswith("ConnectionRefusedError")
+    if evidence.stage is Stage.TLS:
+        return evidence.tls is not None and evidence.tls.fault == "plain_port"
+    return diagnose(evidence).code == "server_misconfigured"
+
+
+async def _first(
+    wire: ImapWire | SmtpWire, account: Account, endpoints: tuple[Endpoint, ...], seconds: float
+) -> Endpoint | None:
+    """The first of the endpoints, in their order, that answers up to the sign-in within so many seconds; all are tried
+    at once, and none is signed in to."""
+
+    async def answers(endpoint: Endpoint) -> bool:
+        try:
+            async with asyncio.timeout(seconds):
+                await wire.reach(replace(account, endpoint=endpoint))
+        except (Failure, TimeoutError):
+            return False
+        return True
+
+    there = await asyncio.gather(*(answers(one) for one in endpoints))
+    return next((one for one, found in zip(endpoints, there, strict=True) if found), None)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from postroom.core.diagnosis.catalogue import CatalogueEntry, catalogue
 from postroom.core.diagnosis.evidence import Evidence, Failure, Stage, TlsFacts, Unanswered
-from postroom.core.diagnosis.judge import diagnose, holding
+from postroom.core.diagnosis.judge import diagnose, holding, settled
 from postroom.core.diagnosis.read import EvidenceError, from_json, read
 from postroom.core.diagnosis.verdict import Action, Diagnosis
 
@@ -23,4 +23,5 @@ __all__ = [
     "from_json",
     "holding",
     "read",
+    "settled",
 ]

@@ -12,23 +12,26 @@ from postroom.core.diagnosis.facts import Facts, facts_of
 from postroom.core.diagnosis.guides import guide_for
 from postroom.core.diagnosis.rule import MESSAGE, Rule
 from postroom.core.diagnosis.rules import RULES_AT
-from postroom.core.diagnosis.telling import held_mail, told
+from postroom.core.diagnosis.telling import fitting, held_mail, told
 from postroom.core.diagnosis.verdict import Action, Diagnosis
-from postroom.core.mailbox import Direction
+from postroom.core.mailbox import Direction, Endpoint
 
 UNKNOWN = "unknown"
 NO_RULE = "none"
 _ABOUT_THE_MAILBOX = frozenset({Action.RETRY, Action.REAUTHENTICATE, Action.FIX_SETTINGS})
 
 
-def diagnose(evidence: Evidence) -> Diagnosis:
-    """The judgement on some evidence. Pure, and never an exception, whatever the evidence."""
+def diagnose(evidence: Evidence, *, trial: bool = False) -> Diagnosis:
+    """The judgement on some evidence. Pure, and never an exception, whatever the evidence.
+
+    `trial` is for settings that are not saved: the steps promise no tries by themselves then.
+    """
     facts = facts_of(evidence)
     rule = matching_rule(facts)
     code = (rule.code(evidence.direction) if rule else None) or UNKNOWN
     action = _action(rule, code, facts)
     cause = cause_for(rule.cause if rule else "unknown" if facts.text else "nothing_said", code)
-    reason, steps = told(cause, evidence, facts.provider)
+    reason, steps = told(cause, evidence, facts.provider, trial=trial)
     return Diagnosis(
         direction=evidence.direction,
         code=code,
@@ -60,6 +63,11 @@ def holding(
     if diagnosis.returns_message:
         return diagnosis
     return replace(diagnosis, steps=(*diagnosis.steps, held_mail(held, hold_hours, oldest_expires_at, now)))
+
+
+def settled(diagnosis: Diagnosis, works: Endpoint) -> Diagnosis:
+    """The same, and as first step the port and security at which the server was found to answer as it should."""
+    return replace(diagnosis, steps=(fitting(works), *diagnosis.steps))
 
 
 def matching_rule(facts: Facts) -> Rule | None:

@@ -9,18 +9,29 @@ from postroom.core.diagnosis.evidence import Evidence
 from postroom.core.diagnosis.guides import GENERIC, guide_for
 from postroom.core.diagnosis.text import filled
 from postroom.core.diagnosis.text import mark as _
-from postroom.core.mailbox import Direction
+from postroom.core.mailbox import Direction, Endpoint, Security
 
 HELD = _("Outgoing mail is held for up to {hold_hours} hours and sent when the mailbox reconnects. {held}")
 HELD_COUNT = _("Held now: {count}.")
 HELD_LEFT = _("Held now: {count}; the oldest waits at most {left} more.")
 
+AUTOMATIC = _("Postroom tries again by itself; nothing has to be done unless this lasts longer than an hour.")
+AGAIN = _("Then have Postroom check the mailbox; it also tries by itself every few minutes.")
+TRIAL_AUTOMATIC = _("Try again in a few minutes: this may pass by itself.")
+TRIAL_AGAIN = _("Then try again.")
+FITS = _("{host} answers on port {port} with {security}: set this port and security in the mailbox's settings.")
+_SECURITY = {Security.TLS: _("TLS"), Security.STARTTLS: _("STARTTLS"), Security.NONE: _("no protection")}
+
 _GUIDED = ("app_password", "imap_on", "smtp_on", "sending_limit", "connections", "unlock", "shared", "hosts")
 
 
-def told(cause: Cause, evidence: Evidence, provider: str) -> tuple[str, tuple[str, ...]]:
-    """Reason and steps of a cause for this evidence, by the guide of this provider."""
-    values = _values(evidence, provider)
+def told(cause: Cause, evidence: Evidence, provider: str, *, trial: bool = False) -> tuple[str, tuple[str, ...]]:
+    """Reason and steps of a cause for this evidence, by the guide of this provider. A trial is of settings that are
+    not saved: nobody tries those again but the person."""
+    values = _values(evidence, provider) | {
+        "automatic": TRIAL_AUTOMATIC if trial else AUTOMATIC,
+        "again": TRIAL_AGAIN if trial else AGAIN,
+    }
     steps = (filled(template, values) for template in cause.steps)
     host = evidence.host
     return _sentence(filled(cause.reason, values), host), tuple(_sentence(step, host) for step in steps if step)
@@ -33,6 +44,12 @@ def held_mail(held: int | None, hold_hours: int, oldest_expires_at: datetime | N
     else:
         said = filled(HELD_COUNT, {"count": str(held)}) if held is not None else ""
     return filled(HELD, {"hold_hours": str(hold_hours), "held": said})
+
+
+def fitting(endpoint: Endpoint) -> str:
+    """The step that names the port and security which were found to answer as they should."""
+    security = _SECURITY[endpoint.security]
+    return filled(FITS, {"host": endpoint.host, "port": str(endpoint.port), "security": security})
 
 
 def day(moment: datetime) -> str:

@@ -8,9 +8,9 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Protocol
 
-from postroom.core.candidates import Candidate
 from postroom.core.cursor import Selected, Sized
 from postroom.core.diagnosis.evidence import Evidence
+from postroom.core.discovered import Discovered
 from postroom.core.mailbox import Account, Direction
 from postroom.core.oauth.request import OAuthRequest
 
@@ -235,8 +235,9 @@ class WebhookWire(Protocol):
 class DiscoveryWire(Protocol):
     """Finds settings: provider table, autoconfig, SRV (RFC 6186, 8314), MX of a known provider, guesses."""
 
-    async def discover(self, address: str) -> list[Candidate]:
-        """Best first, in parallel, each way bounded (5 seconds); never raises for what the network does."""
+    async def discover(self, address: str) -> Discovered:
+        """Best first, in parallel, each way bounded (5 seconds); never raises for what the network does. With every
+        lookup that was made, so that a misspelt domain is told apart from a name server that is down."""
         ...
 
 

@@ -25,19 +25,21 @@ router = APIRouter(prefix="/mailboxes", tags=["mailboxes"])
 async def create(services: Injected, given: NewMailbox, response: Response) -> Mailbox:
     """Connects a mailbox: both directions are tried, and only where both work it is saved and watched.
 
-    Where one does not, the answer is 422 with the `diagnosis` and a `report` of every step.
+    Where one does not, the answer is 422 with the `diagnosis` and a `report` of every step. Settings that are not given
+    are looked up and tried in order, up to four of each direction; the first that lead to the sign-in are taken.
     """
     # Known before the probe, which would bother the provider for nothing; the store has the last word.
     if await services.store.mailbox_by_address(given.address) is not None:
         raise AddressTaken
+    connection, ways = await connection_of(services, given)
     new = connect.NewMailbox(
-        connection=await connection_of(services, given),
+        connection=connection,
         hold_hours=given.hold_hours,
         folders=tuple(dict.fromkeys(given.folders)),
         reference=given.reference,
         unconfirmed=given.unconfirmed,
     )
-    view = await services.connect.add(new)
+    view = await services.connect.add(new, ways=ways)
     response.headers["Location"] = f"/v1/mailboxes/{view.mailbox.id}"
     return Mailbox.of(view, services.world.now())
 

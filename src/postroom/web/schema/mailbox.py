@@ -11,8 +11,11 @@ from postroom.core import health as core_health
 from postroom.core import mailbox as core
 from postroom.core.candidates import Candidate as CoreCandidate
 from postroom.core.cursor import Cursor
+from postroom.core.discovered import Discovered, Outcome
+from postroom.core.discovered import Lookup as CoreLookup
 from postroom.core.mailbox import AuthKind, Security, UnconfirmedPolicy
 from postroom.core.ports.store import MailboxView
+from postroom.core.warning import Caution, cautions
 from postroom.web.schema.base import Input, ListOf, Output
 from postroom.web.schema.diagnosis import Diagnosis
 from postroom.web.schema.fields import EmailAddress
@@ -29,6 +32,19 @@ class Endpoint(Output):
     @classmethod
     def of(cls, endpoint: core.Endpoint) -> Endpoint:
         return cls(host=endpoint.host, port=endpoint.port, security=endpoint.security, username=endpoint.username)
+
+
+class Warned(Output):
+    """A warning: nothing failed, but it may not be as it was meant."""
+
+    code: str = Field(
+        examples=["inbox_may_be_personal"], description="inbox_may_be_personal, send_as_unproven or unprotected."
+    )
+    message: str
+
+    @classmethod
+    def of(cls, caution: Caution) -> Warned:
+        return cls(code=caution.code, message=caution.message)
 
 
 class ShownAuth(Output):
@@ -85,6 +101,7 @@ class Mailbox(Output):
     held: int = Field(description="Outgoing messages that wait because sending is not connected.")
     oldest_held_expires_at: datetime | None = Field(description="When the first of them is given up.")
     sync: list[FolderProgress] = Field(description="How far each folder has been read.")
+    warnings: list[Warned] = Field(description="How the mailbox may disappoint though both directions work.")
 
     @classmethod
     def of(cls, view: MailboxView, now: datetime) -> Mailbox:
@@ -108,6 +125,9 @@ class Mailbox(Output):
             held=view.held,
             oldest_held_expires_at=view.oldest_held_expires_at,
             sync=[FolderProgress.of(cursor) for cursor in view.cursors],
+            warnings=[
+                Warned.of(one) for one in cautions(mailbox.address, mailbox.imap, mailbox.smtp, mailbox.provider)
+            ],
         )
 
 
@@ -139,5 +159,40 @@ class Candidate(Output):
         )
 
 
+class Lookup(Output):
+    """One question that was asked to find settings."""
+
+    source: str = Field(description="provider, autoconfig, srv, mx or guess.")
+    asked: str = Field(examples=["_imaps._tcp.example.com SRV"], description="The name and record, or the file.")
+    outcome: Outcome = Field(
+        description="found; nothing (an answer that helps not); absent (there is no such name); failed (no usable "
+        "answer)."
+    )
+    detail: str = Field(description="What came back, in a line.")
+    milliseconds: float
+
+    @classmethod
+    def of(cls, lookup: CoreLookup) -> Lookup:
+        return cls(
+            source=lookup.source,
+            asked=lookup.asked,
+            outcome=lookup.outcome,
+            detail=lookup.detail,
+            milliseconds=round(lookup.milliseconds, 1),
+        )
+
+
 class CandidateList(ListOf[Candidate]):
-    """Settings, the likeliest first."""
+    """Settings, the likeliest first, and how they were found."""
+
+    lookups: list[Lookup] = Field(description="What was asked, the most trusted source first.")
+    why_nothing: str | None = Field(description="Where nothing was found: why, and what to do.")
+
+    @classmethod
+    def found(cls, discovered: Discovered, address: str) -> CandidateList:
+        return cls(
+            items=[Candidate.of(one) for one in discovered.candidates],
+            next_cursor=None,
+            lookups=[Lookup.of(one) for one in discovered.lookups],
+            why_nothing=None if discovered.candidates else discovered.why_nothing(address),
+        )

@@ -9,7 +9,8 @@ OAUTH_PROXY = _(
     "Postroom itself signs in with passwords only: where only OAuth is allowed, let an OAuth proxy on this machine "
     "(for example email-oauth2-proxy) sign in, enter it as the server, and set POSTROOM_ALLOW_PRIVATE_HOSTS=true."
 )
-AUTOMATIC = _("Postroom tries again by itself; nothing has to be done unless this lasts longer than an hour.")
+AUTOMATIC = "{automatic}"
+"""That it is tried again, by whom depends: Postroom does it for a mailbox that is saved, and only for that."""
 CHECK_HOST = _("Check server name and {port} in the mailbox's settings. {hosts}")
 FIREWALL = _("See that no firewall between this machine and {host} blocks {port}.")
 ASK = _("If it goes on, ask {provider} whether the mailbox is active and its servers work.")
@@ -17,7 +18,8 @@ OWN_CA = _(
     "If the server uses a certificate authority of your own, upload its CA certificate (PEM) in the mailbox's settings."
 )
 RENEW = _("Ask whoever runs {host} to install a valid certificate with its whole chain.")
-CONNECT_AGAIN = _("Then check the mailbox again; Postroom also tries by itself every few minutes.")
+CONNECT_AGAIN = "{again}"
+"""That it is to be tried again when it is mended."""
 
 CONNECTING: dict[str, Cause] = {
     "name_unknown": Cause(
@@ -69,6 +71,13 @@ CONNECTING: dict[str, Cause] = {
             "client did not."
         ),
         (_("Set the security to TLS for ports 465 and 993, to STARTTLS for 587 and 143. {hosts}"), CONNECT_AGAIN),
+    ),
+    "tls_expected": Cause(
+        _(
+            "{host} was silent on {port} in clear text and answers TLS there: security and port do not fit each "
+            "other. This port wants TLS from the first byte."
+        ),
+        (_("Set the security to TLS for this port. {hosts}"), CONNECT_AGAIN),
     ),
     "starttls_not_offered": Cause(
         _("{host} does not offer STARTTLS on {port}, so the connection cannot be protected there."),
@@ -154,7 +163,10 @@ CONNECTING: dict[str, Cause] = {
         (OWN_CA, RENEW, CONNECT_AGAIN),
     ),
     "tls_plain_port": Cause(
-        _("TLS was spoken to {port} of {host}, and the server answered in clear text."),
+        _(
+            "TLS was spoken to {port} of {host}, and the server answered in clear text: security and port do not fit "
+            "each other. No certificate came into play."
+        ),
         (_("Set the security to STARTTLS for ports 587 and 143, to TLS for 465 and 993. {hosts}"), CONNECT_AGAIN),
     ),
     "tls_version": Cause(

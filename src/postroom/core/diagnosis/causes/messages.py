@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from postroom.core.diagnosis.causes.cause import Cause
-from postroom.core.diagnosis.causes.connecting import AUTOMATIC
+from postroom.core.diagnosis.causes.connecting import AUTOMATIC, CONNECT_AGAIN
 from postroom.core.diagnosis.text import mark as _
 
-CHECK = _("Then check the mailbox again; Postroom also tries by itself every few minutes.")
+CHECK = CONNECT_AGAIN
 LATER = _("Nothing has to be done: the message is tried again by itself, and the others go on.")
 SEND_AGAIN = _("Then send the message again.")
 ANSWER = _("The server's own answer stands below; it often names the reason or a page about it.")

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from postroom.core.diagnosis.causes.cause import Cause
-from postroom.core.diagnosis.causes.connecting import AUTOMATIC, OAUTH_PROXY
+from postroom.core.diagnosis.causes.connecting import AUTOMATIC, CONNECT_AGAIN, OAUTH_PROXY
 from postroom.core.diagnosis.text import mark as _
 
-AGAIN = _("Reauthenticate the mailbox here with the right password.")
+AGAIN = _("Enter the right password for this mailbox in Postroom.")
 AGAIN_OAUTH = _("Sign in with the provider again in the program or OAuth proxy that keeps the token for this mailbox.")
 LAST = _("If it is refused again, ask {provider}.")
-CHECK = _("Then check the mailbox again; Postroom also tries by itself every few minutes.")
+CHECK = CONNECT_AGAIN
 APP_ADMIN = _("Correct the OAuth application's settings in the program or OAuth proxy that signs in.")
 
 SIGNING_IN: dict[str, Cause] = {
     "password_refused": Cause(
         _("{provider} refused the user name or the password."),
         (
-            _("If the password was changed lately, reauthenticate the mailbox here with the new one."),
+            _("If the password was changed lately, enter the new one for this mailbox in Postroom."),
             _("With two-step verification the account's own password does not work here. {app_password}"),
             _("Check the user name: most providers want the whole address."),
             LAST,
@@ -41,7 +41,7 @@ SIGNING_IN: dict[str, Cause] = {
         _("The password is expired or has to be changed before mail programs may sign in."),
         (
             _("Sign in to the mailbox on the provider's web page and choose a new password."),
-            _("Then reauthenticate the mailbox here with it."),
+            _("Then enter it for this mailbox in Postroom."),
             LAST,
         ),
     ),
@@ -51,7 +51,7 @@ SIGNING_IN: dict[str, Cause] = {
     ),
     "app_password": Cause(
         _("The account has two-step verification, and {provider} does not take its own password from mail programs."),
-        ("{app_password}", _("Reauthenticate the mailbox here with the password made for it.")),
+        ("{app_password}", _("Enter the password made for it for this mailbox in Postroom.")),
     ),
     "oauth_second_factor": Cause(
         _("{provider} asks for the second factor again before it gives a new token."),
@@ -156,27 +156,29 @@ SIGNING_IN: dict[str, Cause] = {
             "the trouble."
         ),
         (
-            _("Wait: Postroom signs in again by itself, more slowly."),
+            _("Wait a while, without trying often: each try counts."),
+            AUTOMATIC,
             _("Close other mail programs that sign in to this mailbox often."),
         ),
     ),
     "failed_logins": Cause(
         _("There were too many failed sign-ins, and {provider} refuses more for a while."),
         (
-            _("Wait half an hour; Postroom tries again by itself."),
+            _("Wait half an hour: each try before counts again."),
+            AUTOMATIC,
             _("Find the program that still uses an old password for this mailbox and correct it."),
             "{unlock}",
         ),
     ),
     "web_login": Cause(
         _("{provider} wants a sign-in in a web browser before mail programs may use this mailbox again."),
-        ("{unlock}", "{app_password}", _("Then reauthenticate the mailbox here.")),
+        ("{unlock}", "{app_password}", _("Then enter the password, or the new one, for this mailbox in Postroom.")),
     ),
     "account_locked": Cause(
         _("The account is locked, most often after too many wrong passwords."),
         (
             "{unlock}",
-            _("Correct the password in every program that uses this mailbox, then reauthenticate it here."),
+            _("Correct the password in every program that uses this mailbox, then enter it in Postroom."),
         ),
     ),
     "account_disabled": Cause(
