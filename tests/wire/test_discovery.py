@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import gzip
-from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import dns.asyncresolver
@@ -12,102 +11,17 @@ import dns.message
 import dns.rcode
 import dns.rdatatype
 import dns.rrset
-import httpx2
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
 from postroom.core.candidates import Candidate
-from postroom.core.discovered import Discovered, Outcome
+from postroom.core.discovered import Discovered
 from postroom.core.mailbox import Endpoint, Security
 from postroom.wire.discovery import Discovery, autoconfig
 from postroom.wire.stream import Guard
 from tests.wire.http_server import Request, Response, http_server
-
-ADDRESS = "ann.lee@shop.example"
-FILE = b"""<?xml version="1.0" encoding="UTF-8"?>
-<clientConfig version="1.1">
-  <emailProvider id="shop.example">
-    <domain>shop.example</domain>
-    <incomingServer type="pop3">
-      <hostname>pop.shop.example</hostname><port>995</port><socketType>SSL</socketType>
-    </incomingServer>
-    <incomingServer type="imap">
-      <hostname>oauth.shop.example</hostname><port>993</port><socketType>SSL</socketType>
-      <username>%EMAILADDRESS%</username><authentication>OAuth2</authentication>
-    </incomingServer>
-    <incomingServer type="imap">
-      <hostname>in.%EMAILDOMAIN%</hostname><port>143</port><socketType>STARTTLS</socketType>
-      <username>%EMAILLOCALPART%</username><authentication>OAuth2</authentication>
-      <authentication>password-cleartext</authentication>
-    </incomingServer>
-    <outgoingServer type="smtp">
-      <hostname>out.shop.example</hostname><port>465</port><socketType>SSL</socketType>
-      <username>%EMAILADDRESS%</username><authentication>password-cleartext</authentication>
-    </outgoingServer>
-  </emailProvider>
-</clientConfig>"""
-
-
-class FakeDns(asyncio.DatagramProtocol):
-    """Answers from a zone: {("name.", "TYPE"): ["rdata", …]}. A value of None: no answer at all, "fail": SERVFAIL."""
-
-    def __init__(self, zone: dict) -> None:
-        self.zone = zone
-        self.asked: list[tuple[str, str]] = []
-
-    def connection_made(self, transport) -> None:
-        self.transport = transport
-
-    def datagram_received(self, data: bytes, sender) -> None:
-        query = dns.message.from_wire(data)
-        question = query.question[0]
-        key = (question.name.to_text().lower(), dns.rdatatype.to_text(question.rdtype))
-        self.asked.append(key)
-        answer = dns.message.make_response(query)
-        answer.flags |= dns.flags.RA
-        found = self.zone.get(key, [])
-        if found is None:
-            return
-        if found == "fail":
-            answer.set_rcode(dns.rcode.SERVFAIL)
-        elif found:
-            answer.answer.append(dns.rrset.from_text(question.name, 60, "IN", key[1], *found))
-        elif not any(name == key[0] for name, _ in self.zone):
-            answer.set_rcode(dns.rcode.NXDOMAIN)
-        self.transport.sendto(answer.to_wire(), sender)
-
-
-class ToLoopback(httpx2.AsyncBaseTransport):
-    """The Web, as far as there is one: host name to port on loopback. Other hosts cannot be connected to."""
-
-    def __init__(self, hosts: dict[str, int]) -> None:
-        self.hosts = hosts
-        self.inner = httpx2.AsyncHTTPTransport()
-
-    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
-        port = self.hosts.get(request.url.host)
-        if port is None:
-            raise httpx2.ConnectError("nobody there")
-        url = request.url.copy_with(scheme="http", host="127.0.0.1", port=port)
-        return await self.inner.handle_async_request(
-            httpx2.Request(request.method, url, headers=request.headers, stream=request.stream)
-        )
-
-
-@asynccontextmanager
-async def network(zone=None, hosts=None, seconds: float = 5) -> AsyncIterator[tuple[Discovery, FakeDns]]:
-    loop = asyncio.get_running_loop()
-    transport, server = await loop.create_datagram_endpoint(lambda: FakeDns(zone or {}), ("127.0.0.1", 0))
-    resolver = dns.asyncresolver.Resolver(configure=False)
-    resolver.nameservers = ["127.0.0.1"]
-    resolver.port = transport.get_extra_info("sockname")[1]
-    discovery = Discovery(Guard(), seconds=seconds, resolver=resolver, transport=ToLoopback(hosts or {}))
-    try:
-        yield discovery, server
-    finally:
-        await discovery.close()
-        transport.close()
+from tests.wire.network import ADDRESS, FILE, SRV, network
 
 
 async def found(zone=None, hosts=None, address: str = ADDRESS, seconds: float = 5) -> list[Candidate]:
@@ -133,14 +47,6 @@ async def test_an_address_of_a_known_provider_is_answered_without_asking_anyone(
     assert candidates[0].source == "provider"
     assert candidates[0].imap == Endpoint("imap.gmail.com", 993, Security.TLS, "someone@gmail.com")
     assert server.asked == []
-
-
-SRV = {
-    ("_imaps._tcp.shop.example.", "SRV"): ["10 1 993 second.shop.example.", "0 5 9993 first.shop.example."],
-    ("_imap._tcp.shop.example.", "SRV"): ["0 1 143 other.shop.example."],
-    ("_submissions._tcp.shop.example.", "SRV"): ["0 0 0 ."],
-    ("_submission._tcp.shop.example.", "SRV"): ["0 1 587 Out.shop.example."],
-}
 
 
 async def test_srv_records_are_taken_by_priority_and_tls_first():
@@ -367,80 +273,3 @@ def test_servers_that_cannot_be_used_are_left_out(old, new):
 def test_any_document_is_read_or_refused(document):
     with contextlib.suppress(autoconfig.NotAutoconfig):  # the one exception that may come out
         assert isinstance(autoconfig.candidates(document, ADDRESS), list)
-
-
-async def looked_up(zone=None, hosts=None, seconds=5):
-    async with network(zone, hosts, seconds) as (discovery, _):
-        return await discovery.discover(ADDRESS)
-
-
-def outcomes(found, source):
-    return [(one.asked, str(one.outcome)) for one in found.lookups if one.source == source]
-
-
-async def test_every_lookup_is_told_with_what_came_of_it_and_how_long_it_took():
-    async def file(request):
-        there = request.target.startswith("/mail/")
-        return Response(body=FILE) if there else Response("404 Not Found")
-
-    async with http_server(file) as server:
-        found = await looked_up(SRV, {"autoconfig.shop.example": server.port})
-    assert [one.source for one in found.lookups] == ["provider"] + ["autoconfig"] * 2 + ["srv"] * 4 + ["mx"] + [
-        "guess"
-    ] * 4
-    assert outcomes(found, "provider") == [("shop.example", "nothing")]
-    assert outcomes(found, "autoconfig") == [
-        ("https://autoconfig.shop.example/mail/config-v1.1.xml", "found"),
-        ("https://shop.example/.well-known/autoconfig/mail/config-v1.1.xml", "nothing"),
-    ]
-    assert ("_imaps._tcp.shop.example SRV", "found") in outcomes(found, "srv")
-    assert all(one.milliseconds > 0 for one in found.lookups if one.source != "provider")
-
-
-async def test_a_misspelt_domain_is_told():
-    found = await looked_up({("other.example.", "MX"): ["10 mx.other.example."]})
-    assert found.candidates == ()
-    assert outcomes(found, "mx") == [("shop.example MX", "absent")]
-    assert found.why_nothing(ADDRESS).startswith("There is no domain shop.example.")
-
-
-@pytest.mark.parametrize("answer", [None, "fail"], ids=["silent", "failing"])
-async def test_name_servers_that_give_no_answer_are_told_apart_from_a_misspelt_domain(answer):
-    class All(dict):
-        def get(self, key, default=None):
-            return answer
-
-    found = await looked_up(All(some="zone"), seconds=1)
-    assert found.why_nothing(ADDRESS).startswith("No name could be looked up: _imaps._tcp.shop.example SRV (")
-    assert {str(one.outcome) for one in found.lookups if one.source in ("srv", "mx", "guess")} == {"failed"}
-
-
-async def test_a_domain_that_exists_and_names_no_servers_is_told():
-    found = await looked_up({("shop.example.", "MX"): ["10 mx.elsewhere.example."]})
-    assert found.why_nothing(ADDRESS).startswith("The domain shop.example exists, but nothing names")
-    mx = next(one for one in found.lookups if one.source == "mx")
-    assert (mx.outcome, mx.detail) == (Outcome.NOTHING, "mx.elsewhere.example: no known provider")
-
-
-class TlsToLoopback(httpx2.AsyncBaseTransport):
-    """Every HTTPS host at one port on loopback, its certificate checked."""
-
-    def __init__(self, port):
-        self.port, self.inner = port, httpx2.AsyncHTTPTransport()
-
-    async def handle_async_request(self, request):
-        url = request.url.copy_with(host="127.0.0.1", port=self.port)
-        return await self.inner.handle_async_request(httpx2.Request(request.method, url, headers=request.headers))
-
-
-async def test_a_settings_file_behind_a_broken_certificate_is_told(certificates, tmp_path):
-    context = certificates.good().server_context(tmp_path)  # of an authority that nobody trusts here
-    web = await asyncio.start_server(lambda _, writer: writer.close(), "127.0.0.1", 0, ssl=context)
-    port = web.sockets[0].getsockname()[1]
-    async with network({("shop.example.", "MX"): ["10 mx.elsewhere.example."]}) as (discovery, _):
-        discovery._client = httpx2.AsyncClient(transport=TlsToLoopback(port))
-        found = await discovery.discover(ADDRESS)
-    web.close()
-    assert [outcome for _, outcome in outcomes(found, "autoconfig")] == ["failed", "failed"]
-    assert "the certificate was refused: " in found.why_nothing(ADDRESS)
-    assert "not everything could be asked" in found.why_nothing(ADDRESS)
