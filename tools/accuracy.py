@@ -1,7 +1,9 @@
 """Measures the diagnosis against the corpus: python tools/accuracy.py [--ids even|odd] [--quiet] [FILE …].
 
-It prints, for each direction, how often the code (or one that is accepted as well) and the action are right, where
-codes are mixed up, and each miss. It changes nothing.
+It prints, for each file, how often the code (or one that is accepted as well) and the action are right, where codes
+are mixed up, and each miss. It changes nothing. The rules were written with every one of these texts in sight: the
+figures show that none is lost again (-threads: texts from public threads that were misjudged at first, among others
+of their kind), not how often a text never seen is judged right.
 """
 
 from __future__ import annotations
@@ -63,11 +65,11 @@ def judged(path: Path, ids: str) -> list[Judged]:
     ]
 
 
-def report(direction: str, results: list[Judged], *, quiet: bool) -> None:
-    """Prints the figures of one direction."""
+def report(name: str, results: list[Judged], *, quiet: bool) -> None:
+    """Prints the figures of one file."""
     right = sum(result.right for result in results)
     acted = sum(result.acted_right for result in results)
-    print(f"{direction}: {len(results)} texts, code {right / len(results):.1%}, action {acted / len(results):.1%}")
+    print(f"{name}: {len(results)} texts, code {right / len(results):.1%}, action {acted / len(results):.1%}")
     if quiet:
         return
     confused = Counter((r.sample["code"], r.diagnosis.code) for r in results if not r.right)
@@ -90,11 +92,10 @@ def main() -> None:
     parser.add_argument("--ids", choices=("even", "odd", "all"), default="all")
     parser.add_argument("--quiet", action="store_true", help="only the figures")
     chosen = parser.parse_args()
-    results = [result for path in chosen.files or sorted(CORPUS.glob("*.jsonl")) for result in judged(path, chosen.ids)]
-    for direction in ("imap", "smtp"):
-        of_direction = [result for result in results if result.sample["direction"] == direction]
-        if of_direction:
-            report(direction, of_direction, quiet=chosen.quiet)
+    for path in chosen.files or sorted(CORPUS.glob("*.jsonl")):
+        results = judged(path, chosen.ids)
+        if results:
+            report(path.stem, results, quiet=chosen.quiet)
 
 
 if __name__ == "__main__":

@@ -167,8 +167,8 @@ RULES = (
         stages=MESSAGE,
         words=phrases(
             """
-            too much recipient | mi:dmc | rp:drc | mi:sfq | rp:qrc | mi:mbl | hl:ifc | hl:icc | mi:nhd | rp:rcl
-            rp:sbl | mi:frc | mi:stc | rp:trc
+            too much recipient | mi:dmc | rp:drc | mi:sfq | rp:qrc | mi:mbl | hl:ifc | hl:icc | rp:rcl
+            rp:sbl | mi:frc | mi:stc | rp:trc | over flow
             """
         ),
         example="550 Requested mail action not taken: too much recipient",

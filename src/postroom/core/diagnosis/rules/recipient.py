@@ -202,7 +202,7 @@ RULES = (
         words=phrases(
             """
             sender address rejected: domain not found | sender domain | domain of sender | from: domain is
-            from domain is | dns check failed | domain … does not resolve
+            from domain is | dns check failed | domain … does not resolve | domain of the sender
             """
         ),
         example="554 5.1.8 <alice@example.com>: Sender address rejected: Domain not found",

@@ -93,6 +93,18 @@ RULES = (
         source="Postfix reject_unlisted_sender; Exim sender verify",
     ),
     Rule(
+        id="sender.rejected-here",
+        smtp=RESTRICTED,
+        cause="send_as",
+        stages=frozenset({Stage.MAIL, Stage.RCPT}),
+        replies=(5,),
+        words=phrases("sender address rejected"),
+        unless=phrases("domain | malformed | fully-qualified | syntax | spf | dkim | dmarc | configuration error"),
+        example="554 5.7.1 <alice@example.com>: Sender address rejected: Go away",
+        given={"stage": Stage.MAIL},
+        source="Postfix check_sender_access with an answer of the operator's own",
+    ),
+    Rule(
         id="sender.relay",
         smtp=RESTRICTED,
         cause="relay",
@@ -144,7 +156,7 @@ RULES = (
             connection refused by policy | connection rejected | no smtp service | bad dns ptr | ptr record
             reverse dns | rdns | cannot find your hostname | cannot find your reverse | reverse lookup
             hostname … not found | not accepted from
-            blocked - see | ipcheck
+            blocked - see | ipcheck | suspected spam ip
             dynamic ip | dial-up | dialup | residential | from this range | invalid ip | black ip
             ip is rejected | ip is hangup | remote ip check | not welcome | denied by policy | host rejected
             hl:ipb | hl:rep | hl:mep | hl:ihu | wm:bli
@@ -160,6 +172,7 @@ RULES = (
             helo | attachment | body | message contains | sending as | link | phish
             our system has detected that this message | may be blacklisted | message … reputation | unusual rate
             too many errors | spamassassin | spam filter | try later | try again later | plus tard | throttled
+            server configuration error
             """
         ),
         example=(
@@ -212,6 +225,7 @@ RULES = (
             prohibited by | administrator … prohibit | organization … restrict | restricted to | sender denied
             denies the sender | sender rejected | sender address rejected: administrative | private list access
             not allowed by policy | transport rules | sending messages is not allowed | sender refused
+            insufficient authorization
             sender rejection | only send testing | own email address | sending is not configured
             sandbox
             """

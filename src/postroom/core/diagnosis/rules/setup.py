@@ -284,9 +284,10 @@ RULES = (
             helo/ehlo argument | bad helo | helo … rejected | helohost error | helo … syntactically invalid
             helo … does not | ehlo domain | helo domain | ehlo requires | helo requires
             fully-qualified hostname | helo name | ehlo name | helo … mismatch | helo … refused | ehlo … refused
-            helo … not
+            helo … not | mi:nhd
             """
         ),
+        unless=phrases("try again later"),
         example="501 5.5.4 HELO/EHLO argument is invalid. https://support.google.com/mail/?p=helo",
         given={"stage": Stage.EHLO},
         source="Google SMTP errors; Postfix reject_invalid_helo_hostname; Exim",
@@ -346,6 +347,7 @@ RULES = (
             """
             syntax error | bad syntax | command unrecognized | command not recognized | unrecognized command
             unknown command | command unknown | command not implemented | invalid command
+            parameter syntax | size syntax | utf-8 syntax | vrfy command
             """
         ),
         unless=phrases("address | recipient | sender | header | mailbox | too many"),

@@ -159,7 +159,7 @@ RULES = (
         unless=phrases(
             """
             try again later | temporar | malformed | reason unavailable … temporary | aborted
-            not authorized to perform | network error
+            not authorized to perform | network error | empty response
             """
         ),
         unless_codes=STRONGER,
@@ -223,7 +223,7 @@ RULES = (
             try again later | temporar | econn | timed out | timeout | refused | reset by | closed | aborted
             command tag | malformed | disconnected | inactivity | cancelled | canceled | protocol error
             command is missing | not authorized to perform | more steps | suspend | network error | too large
-            too long
+            too long | empty response
             """
         ),
         unless_statuses=("BAD",),
