@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from postroom.core.diagnosis.evidence import Evidence, Stage
 from postroom.core.diagnosis.guides import canonical_provider, provider_from_words
 from postroom.core.diagnosis.phrase import terms_of
-from postroom.core.diagnosis.wrapped import dotnet_reply, spelt_out, unescaped, without_frames, without_noise
+from postroom.core.diagnosis.wrapped import dotnet_reply, spelt_out, unescaped, without_noise
 from postroom.core.mailbox import Direction
 
 MATCHED_CHARACTERS = 8_192
@@ -52,6 +52,8 @@ _CODES = frozenset(
     }
 )  # fmt: skip
 """Response codes (RFC 9051, RFC 5530; Gmail, Yahoo, WildDuck): rows ask for them as codes, not as words."""
+_SOFT_BREAK = "=\n"
+"""Of a quoted bounce (RFC 2045 section 6.7): the word goes on after it."""
 _QUOTES = str.maketrans({"“": '"', "”": '"', "‘": "'", "’": "'", "‐": "-", "‑": "-", "–": "-", "\u00a0": " "})
 
 
@@ -85,11 +87,11 @@ def facts_of(evidence: Evidence) -> Facts:
     sending = evidence.direction is Direction.SMTP
     said = raw if sending else _BRACKETED.sub(_without_code, raw)
     dotnet, server = dotnet_reply(raw) if sending else (None, "")
-    said = server or said
+    said = (server or said).replace(_SOFT_BREAK, "")
     words = f"{said}\n{shortened(evidence.exception or '')}\n{challenge}\n{unescaped(said)}"
-    lowered = without_frames(words.translate(_QUOTES).lower()).split()
+    lowered = words.translate(_QUOTES).lower().split()
     text = " ".join("@" if _is_address(word) else word for word in lowered)
-    text = text if sending else without_noise(text)
+    text = without_noise(text, evidence.direction)
     enhanced = enhanced_code(evidence.enhanced or "") or (enhanced_code(raw) if sending else None)
     reply = evidence.smtp_code
     if reply is None and sending and evidence.stage is not Stage.OAUTH:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+from postroom.core.mailbox import Direction
+
 _LETTRE = re.compile(r"severity: (Transient|Permanent)NegativeCompletion,\s+category: (\w+),\s+detail: (\w+)")
 _CATEGORIES = ("Syntax", "Information", "Connections", "Unspecified3", "Unspecified4", "MailSystem")
 _DETAILS = ("Zero", "One", "Two", "Three", "Four", "Five", "Six", "Seven", "Eight", "Nine")
@@ -28,28 +30,23 @@ _DOTNET = {
 """The sentences of .NET's SmtpStatusCode: SmtpClient prints one before the server's words, and drops the code."""
 
 
-_SAID_BY_CLIENTS = (
-    "delivery temporarily suspended:",
-    "check your credentials or email service configuration",
-    "check your smtp credentials and server settings",
-)
-"""What programs put around any failure; in lower case."""
+_NOISE = {
+    Direction.IMAP: (("too many login failures", "login failed"),),
+    Direction.SMTP: (
+        ("delivery temporarily suspended:", ""),
+        ("smtp error from remote mail server", ""),
+        ("smtp error from remote mailer", ""),
+        ("check your credentials or email service configuration", ""),
+        ("check your smtp credentials and server settings", ""),
+    ),
+}
+"""What wrappers say after or around any refusal: PHP's c-client, which gives up after three and ends with it; Postfix'
+queue, Exim's bounces, mail libraries."""
 
 
-def without_frames(text: str) -> str:
-    """A lower-case text without the sentences that a program says about every failure."""
-    for frame in _SAID_BY_CLIENTS:
-        text = text.replace(frame, " ")
-    return text
-
-
-_NOISE = (("too many login failures", "login failed"),)
-"""What wrappers say after any refusal. c-client (PHP's imap_open) gives up after three and ends with it."""
-
-
-def without_noise(text: str) -> str:
-    """A lower-case text without the words that a client library adds to whatever the server said."""
-    for said, meant in _NOISE:
+def without_noise(text: str, direction: Direction) -> str:
+    """A lower-case text without the words that a program adds to whatever the server said."""
+    for said, meant in _NOISE[direction]:
         text = text.replace(said, meant)
     return text
 

@@ -69,7 +69,7 @@ RULES = (
             isn't aligned | permissions to send to | message is not | sender verify failed | spoofed
             invalid from header | malformed | could not be verified | must be specified | callout | anti-spoof
             reputation of the | authentication level | policy: reject | unusual | unresolvable
-            null sender | empty sender | empty envelope | temporarily deferred
+            null sender | empty sender | empty envelope | temporarily deferred | invalid sender domain
             """
         ),
         example="553 5.7.1 <alice>: Sender address rejected: not owned by user alice",
@@ -156,7 +156,7 @@ RULES = (
             connection refused by policy | connection rejected | no smtp service | bad dns ptr | ptr record
             reverse dns | rdns | cannot find your hostname | cannot find your reverse | reverse lookup
             hostname … not found | not accepted from
-            blocked - see | ipcheck | suspected spam ip
+            permanently deferred | blocked - see | ipcheck | suspected spam ip
             dynamic ip | dial-up | dialup | residential | from this range | invalid ip | black ip
             ip is rejected | ip is hangup | remote ip check | not welcome | denied by policy | host rejected
             hl:ipb | hl:rep | hl:mep | hl:ihu | wm:bli
@@ -172,7 +172,7 @@ RULES = (
             helo | attachment | body | message contains | sending as | link | phish
             our system has detected that this message | may be blacklisted | message … reputation | unusual rate
             too many errors | spamassassin | spam filter | try later | try again later | plus tard | throttled
-            server configuration error
+            server configuration error | message blocked | message was blocked
             """
         ),
         example=(
