@@ -39,7 +39,7 @@ def test_only_real_reply_codes_are_read(raw: str, code: int | None, enhanced: st
         ("* BYE [UNAVAILABLE] try later", "BYE", "UNAVAILABLE"),
         ("imaplib.error: b'[ALERT] Application-specific password required'", None, "ALERT"),
         ("* OK ready\nA1 BAD Command Argument Error. 12", "BAD", None),
-        ("type: 'no',\n  textCode: 'AUTHENTICATIONFAILED',", None, "AUTHENTICATIONFAILED"),
+        ("type: 'no',\n  textCode: 'AUTHENTICATIONFAILED',", "NO", "AUTHENTICATIONFAILED"),
         ("[SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed", None, None),
     ],
 )

@@ -10,7 +10,14 @@ from dataclasses import dataclass
 from postroom.core.diagnosis.evidence import Evidence, Stage
 from postroom.core.diagnosis.guides import canonical_provider, provider_from_words
 from postroom.core.diagnosis.phrase import terms_of
-from postroom.core.diagnosis.wrapped import dotnet_reply, spelt_out, unescaped, without_noise
+from postroom.core.diagnosis.wrapped import (
+    dotnet_reply,
+    named_status,
+    spelt_out,
+    unescaped,
+    without_frames,
+    without_noise,
+)
 from postroom.core.mailbox import Direction
 
 MATCHED_CHARACTERS = 8_192
@@ -85,7 +92,7 @@ def facts_of(evidence: Evidence) -> Facts:
     raw = shortened(evidence.raw)
     challenge = evidence.challenge or decoded_challenge(raw) or ""
     sending = evidence.direction is Direction.SMTP
-    said = raw if sending else _BRACKETED.sub(_without_code, raw)
+    said = raw if sending else _BRACKETED.sub(_without_code, without_frames(raw))
     dotnet, server = dotnet_reply(raw) if sending else (None, "")
     said = (server or said).replace(_SOFT_BREAK, "")
     words = f"{said}\n{shortened(evidence.exception or '')}\n{challenge}\n{unescaped(said)}"
@@ -170,7 +177,7 @@ def imap_status(raw: str) -> str | None:
     if tagged or untagged:
         return tagged or untagged
     bare = _BARE.search(raw)
-    return bare.group(1) if bare else None
+    return bare.group(1) if bare else named_status(raw)
 
 
 def response_codes(given: str | None, raw: str) -> frozenset[str]:

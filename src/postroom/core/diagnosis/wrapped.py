@@ -31,7 +31,18 @@ _DOTNET = {
 
 
 _NOISE = {
-    Direction.IMAP: (("too many login failures", "login failed"),),
+    Direction.IMAP: (
+        ("too many login failures", "login failed"),
+        ("command error: ", ""),
+        ("no response: code:", "code:"),
+        ("bad response: code:", "code:"),
+        ("the imap server replied to the ", ""),
+        ("imap command '", "command '"),
+        ("imap error: ", ""),
+        ("select failed: ", ""),
+        ("examine failed: ", ""),
+        ("with user [", "["),
+    ),
     Direction.SMTP: (
         ("delivery temporarily suspended:", ""),
         ("smtp error from remote mail server", ""),
@@ -41,14 +52,49 @@ _NOISE = {
     ),
 }
 """What wrappers say after or around any refusal: PHP's c-client, which gives up after three and ends with it; Postfix'
-queue, Exim's bounces, mail libraries."""
+queue, Exim's bounces, mail libraries. imaplib, Rust's imap, MailKit, mbsync, Roundcube, IMAPClient and imapsync put
+such words before what an IMAP server said."""
+_HOST = re.compile(r"\bimap\.(?=[a-z0-9])")
+_FRAMES = re.compile(r"^\s*(?:\S+\s*\|\s*)?at [^\n]{0,200}\([^\n]{0,200}\)[^\n]{0,40}$", re.MULTILINE)
+_STATUS_NAMES = (
+    ("noresponseerror", "NO"),
+    ("badresponseerror", "BAD"),
+    ("byeresponseerror", "BYE"),
+    ("'no' response", "NO"),
+    ("'bad' response", "BAD"),
+    ("no response: code:", "NO"),
+    ("bad response: code:", "BAD"),
+    ("(no(no {", "NO"),
+    ("(bad(bad {", "BAD"),
+    ('but "no" received', "NO"),
+    ('but "bad" received', "BAD"),
+    ("type: 'no'", "NO"),
+    ("type: 'bad'", "BAD"),
+    ("commandfailedexception", "NO"),
+    ("badcommandexception", "BAD"),
+)
+"""How Ruby, MailKit, Rust, imap_tools, node-imap and Java Mail name the status of an IMAP answer."""
 
 
 def without_noise(text: str, direction: Direction) -> str:
     """A lower-case text without the words that a program adds to whatever the server said."""
     for said, meant in _NOISE[direction]:
         text = text.replace(said, meant)
-    return text
+    return _HOST.sub("", text) if direction is Direction.IMAP else text
+
+
+def without_frames(raw: str) -> str:
+    """The text without a program's stack (`at f (file:1)`): names of functions say nothing about the failure."""
+    if " at " not in raw and "\tat " not in raw:
+        return raw
+    rest = _FRAMES.sub("", raw)
+    return rest if rest.strip() else raw
+
+
+def named_status(raw: str) -> str | None:
+    """The status of an IMAP answer where a client library gives its name in its own way."""
+    lowered = raw.lower()
+    return next((status for name, status in _STATUS_NAMES if name in lowered), None)
 
 
 def spelt_out(raw: str) -> int | None:

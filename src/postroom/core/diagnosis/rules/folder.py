@@ -97,16 +97,17 @@ RULES = (
             non-existent | trycreate | has been deleted | was deleted | mailbox deleted | unable to find
             can't find folder | cannot find folder | no matching namespace | must be prefixed | no mailbox
             invalid mailbox | unable to open this mailbox | unable to open mailbox | can't open mailbox
-            cannot open mailbox | could not open mailbox | can't open this mailbox | could not select
-            cannot select | can't select | select failed | not selectable | noselect | only sub folders
-            isn't selectable | mailbox unavailable | folder unavailable | unselectable | failed to open folder
-            failed to open mailbox | unable to select | failed to select | examine failed | 文件夹
+            cannot open mailbox | could not open mailbox | can't open this mailbox | not selectable
+            noselect | only sub folders | isn't selectable | mailbox unavailable | folder unavailable | unselectable
+            failed to open mailbox | 文件夹
             selectable mailbox | unknown namespace | maildir… no such file
             """
         ),
         unless=phrases(
             """
-            user does | account does | internal error | internal server error | user not | host | no such message
+            user does | account does | internal error | internal server error | user not | host not | host could
+            such host
+            unknown host | host was | host is | no such message
             message not
             message has | no such command | command not | unknown command | serverbug | uid | corrupt
             account not | find module | no module | module not

@@ -77,7 +77,7 @@ RULES = (
             acquire uid | out of synchronization | serious error | operation interrupted | inconsistency detected
             """
         ),
-        unless=phrases("fatal error: uncaught | connection | imaplib"),
+        unless=phrases("fatal error: uncaught | connection | => system error"),
         example=(
             "NO [SERVERBUG] Internal error occurred. Refer to server log for more information. [2022-07-07 "
             "18:46:51] (0.001 + 0.000 secs)."
@@ -119,7 +119,7 @@ RULES = (
             message too | too large | too big | too long | message size | invalid message | parse message
             literal | 8-bit | blank line | date | flag | too many identical | separator | zero-length
             non-ascii | zero byte | empty message | message is empty | nothing to append | bare cr
-            message exceeds | malformed | appendable | virus | size exceeds
+            message exceeds | malformed | appendable | exceeds the maximum | maximum allowed size | virus | size exceeds
             """
         ),
         example="NO Message contains NUL characters",

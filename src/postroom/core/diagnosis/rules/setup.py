@@ -152,7 +152,8 @@ RULES = (
         cause="auth_mechanism",
         words=phrases(
             """
-            unrecognised authentication type | unsupported authentication | authentication type not supported
+            unrecognised authentication type | unsupported authentication | unsupported authenticate
+            authentication type not supported
             unrecognized authentication | mechanism not supported | unsupported mechanism
             mechanism is not supported | unknown mechanism | invalid mechanism | mechanism not available
             no mechanism available | no worthy mechs | no suitable authentication | no compatible authentication

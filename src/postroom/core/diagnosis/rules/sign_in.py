@@ -35,7 +35,7 @@ RULES = (
         stages=AUTH | {Stage.SELECT},
         words=phrases(
             """
-            err.login.reqcode | application-specific | application specific password | app-specific password
+            application-specific | application specific password | app-specific password
             app specific password | app password | application password | invalidsecondfactor | authorized code
             authorization code | authorisation code | auth code | 授权码 | 授权密码 | 授權碼 | device password
             external password | special password | apppassword | two-factor | two factor | 2-step | two-step

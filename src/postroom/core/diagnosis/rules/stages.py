@@ -1,9 +1,10 @@
-"""Rows for the place alone: what is left where nothing was said that can be read. They are asked last."""
+"""Rows for the place alone: what is left where only the client spoke, or nothing can be read. They are asked last."""
 
 from __future__ import annotations
 
 from postroom.core.diagnosis.evidence import Stage
-from postroom.core.diagnosis.rule import Rule
+from postroom.core.diagnosis.phrase import phrases
+from postroom.core.diagnosis.rule import FOLDER, Rule
 from postroom.core.diagnosis.verdict import Action
 
 RULES = (
@@ -68,6 +69,22 @@ RULES = (
         stages=frozenset({Stage.EHLO}),
         given={"stage": Stage.EHLO},
         source="RFC 5321 section 4.1.1.1: no answer that can be read",
+    ),
+    Rule(
+        id="folder.not-opened",
+        imap="folder_error",
+        cause="folder_missing",
+        stages=FOLDER,
+        words=phrases(
+            """
+            could not select | cannot select | can't select | select failed | select: failed | unable to select
+            failed to select | examine failed | could not examine | could not open folder | cannot open folder
+            unable to open folder | failed to open folder | folder selection failed
+            """
+        ),
+        example="Unable to select folder INBOX",
+        given={"stage": Stage.SELECT},
+        source="clients that say what they could not do, and nothing of what the server said",
     ),
     Rule(
         id="stage.reading",
