@@ -168,7 +168,7 @@ def test_an_address_is_taken(address):
     ["", "anna", "anna@", "@example.org", "anna example.org", "a b@example.org", "a@b c.example", "a@-b.example",
      "a@b..example", "a@.example", "a,b@example.org", "a@b@example.org", "<a@b.c>", "a@" + "x" * 64 + ".example",
      "x" * 65 + "@example.org", "a@" + "x." * 130 + "org", "a@exa\u2028mple.org", "é" * 33 + "@example.org",
-     "a\ud800@b.c"],
+     "a\ud800@b.c", '"a<b"@example.org', '"a\\>b"@example.org'],
 )  # fmt: skip
 def test_a_wrong_address_is_refused_by_the_name_of_its_field(address):
     for field in ("to", "cc", "bcc"):

@@ -39,15 +39,16 @@ class Running:
         self.house, self.world, self.simulator = house, world, simulator
         self.store = house.store
 
-    async def connect(self, address="team@shop.test", **settings):
-        """Makes the account at the simulated provider and connects it; the mailbox's id."""
+    async def connect(
+        self, address="team@shop.test", *, smtp_port=None, smtp_security=Security.NONE, ca=None, **settings
+    ):
+        """Makes the account at the simulated provider and connects it; the mailbox's id. With `smtp_port` it sends over
+        another server."""
         if self.simulator.accounts.find(address) is None:
             self.simulator.create_account(address, PASSWORD)
-        ends = [
-            Endpoint(self.simulator.host, port, Security.NONE, address)
-            for port in (self.simulator.imap_port, self.simulator.smtp_port)
-        ]
-        connection = Connection(address, "Support", *ends, Credential(password=PASSWORD))
+        imap = Endpoint(self.simulator.host, self.simulator.imap_port, Security.NONE, address)
+        smtp = Endpoint("localhost", smtp_port or self.simulator.smtp_port, Security(smtp_security), address)
+        connection = Connection(address, "Support", imap, smtp, Credential(password=PASSWORD), ca)
         return (await self.house.connect.add(NewMailbox(connection, **settings))).mailbox.id
 
     async def send(self, mailbox_id, subject="An answer", to="anna@customer.test", **more):
@@ -86,9 +87,10 @@ class Running:
 
 
 @contextlib.asynccontextmanager
-async def running(folder, **settings) -> AsyncIterator[Running]:
-    world = MovedWorld()
-    chosen = Settings(data=folder / "data", database="", allow_private_hosts=True, **settings)
+async def running(folder, database="", world=None, **settings) -> AsyncIterator[Running]:
+    """`world`: one that lived before, with its clock; a database that lived before is in the same folder."""
+    world = world or MovedWorld()
+    chosen = Settings(data=folder / "data", database=database, allow_private_hosts=True, **settings)
     async with Simulator(control_port=None) as simulator, build(chosen, world) as house:
         engine = asyncio.create_task(house.engine.run())
         try:

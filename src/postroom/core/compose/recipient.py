@@ -16,8 +16,9 @@ LONGEST_ADDRESS = 254  # RFC 5321 4.5.3.1.3, without the angle brackets
 LONGEST_LOCAL = 64  # RFC 5321 4.5.3.1.1, in octets
 LONGEST_DOMAIN = 253
 
-# RFC 5321 4.1.2 and RFC 6531 3.3; dots may stand anywhere because Japanese carriers gave out such addresses.
-_LOCAL = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~.\-\u00a1-\U0010ffff]+|\"(?:[ !#-\[\]-~]|\\[ -~])*\"")
+# RFC 5321 4.1.2 and RFC 6531 3.3; dots may stand anywhere because Japanese carriers gave out such addresses. Angle
+# brackets, which a quoted name might hold, are left out: servers disagree about where such an address ends.
+_LOCAL = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~.\-\u00a1-\U0010ffff]+|\"(?:[ !#-;=?-\[\]-~]|\\[ -;=?-~])*\"")
 _LABEL = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?")
 _LITERAL = re.compile(r"\[(?:[0-9.]{7,15}|IPv6:[0-9A-Fa-f:.]{2,45})\]")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")

@@ -73,7 +73,8 @@ class ReplyReader:
     def feed(self, line: bytes) -> Lines | None:
         """Takes a line without its CRLF. Raises NotSmtp; `partial` then shows what came."""
         words = line.rstrip(b"\r\n")
-        self._lines.append(words.decode("utf-8", "replace"))
+        # A NUL too is no character of a reply (RFC 5321 4.2), and PostgreSQL would not keep the answer for its sake.
+        self._lines.append(words.decode("utf-8", "replace").replace("\0", "\ufffd"))
         if len(self._lines) > MOST_LINES:
             raise NotSmtp(f"a reply of more than {MOST_LINES} lines")
         found = _LINE.match(words)
