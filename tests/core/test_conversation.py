@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from postroom.core.conversation import ids_of, place
 from postroom.core.parse import parse
+from postroom.core.subject import is_reply, topic
 
 
 def message(message_id="own@x", in_reply_to="", references=()):
@@ -51,3 +53,25 @@ def test_only_what_ids_of_names_is_asked_for(parent, references, known):
     assert len(named) == len(set(named))
     assert place(found, known) == place(found, {key: value for key, value in known.items() if key in named})
     assert (place(found, known) is None) == (not set(named) & set(known))
+
+
+@pytest.mark.parametrize(
+    ("subject", "wanted"),
+    [
+        ("Where is my parcel?", "where is my parcel?"),
+        ("RE: AW: Re[2]:  Where is\tmy PARCEL?", "where is my parcel?"),
+        ("[EXTERNAL] Re: Where is my parcel?", "where is my parcel?"),
+        ("回复：Where is my parcel?", "where is my parcel?"),
+        ("Re: Hello", None),
+        ("", None),
+        ("Re: " * 500, None),
+    ],
+)
+def test_a_topic_is_the_subject_without_what_answers_add(subject, wanted):
+    assert topic(subject) == wanted
+
+
+@given(st.text(max_size=300))
+def test_the_topic_of_an_answer_is_that_of_what_it_answers(subject):
+    assert topic(f"Re: {subject}") == topic(f"AW: {subject}")
+    assert is_reply(f"Re: {subject}")

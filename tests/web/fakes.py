@@ -12,6 +12,7 @@ from postroom.core.mailbox import Direction
 from postroom.core.message import Address, Attachment, Conversation, Flow, Message, Parsed
 from postroom.core.ports.store import (
     Counts,
+    NotOfConversation,
     Page,
     StoreUnavailable,
 )
@@ -106,6 +107,16 @@ class Store:
         self._serve("conversations")
         wanted = [one for one in self.conversations_by_id.values() if mailbox_id in (None, one.mailbox_id)]
         return _page(wanted, lambda one: one.id, limit, cursor)
+
+    async def merge(self, conversation_id, into):
+        self._serve("merge")
+        return self.conversations_by_id.get(into) if conversation_id in self.conversations_by_id else None
+
+    async def split(self, conversation_id, message_ids):
+        self._serve("split")
+        if conversation_id in self.conversations_by_id and not set(message_ids) <= set(self.messages_by_id):
+            raise NotOfConversation
+        return self.conversations_by_id.get(conversation_id)
 
     async def messages(self, conversation_id, *, limit=50, cursor=None):
         self._serve("messages")

@@ -237,3 +237,28 @@ async def test_what_compose_refuses_is_named_by_its_field(client):
         body = {"mailbox_id": mailbox["id"], "to": ["a@example.net"], "text": "x", **wrong}
         problem = problem_of(await client.post("/v1/messages", json=body), 422, "invalid")
         assert next(iter(fields_of(problem))).startswith(field)
+
+
+async def test_conversations_are_merged_and_split_by_a_person(client):
+    mailbox = await post(client, "/v1/mailboxes", 201, **NEW_MAILBOX)
+    body = {"mailbox_id": mailbox["id"], "to": ["anna@example.net"], "text": "Hello"}
+    one, two = [await post(client, "/v1/messages", **body, subject=subject) for subject in ("One", "Two")]
+    first, second = one["conversation_id"], two["conversation_id"]
+    merged = await post(client, f"/v1/conversations/{second}/merge", 200, into=first)
+    assert (merged["id"], merged["message_count"]) == (first, 2)
+    assert (await get(client, f"/v1/conversations/{second}"))["id"] == first
+    assert (await post(client, f"/v1/conversations/{second}/replies", text="x"))["conversation_id"] == first
+    new = await post(client, f"/v1/conversations/{first}/split", 201, messages=[two["message"]])
+    assert (new["subject"], new["message_count"]) == ("Two", 1)
+    for path, given, field in (
+        (f"{first}/merge", {"into": first}, "into"),
+        (f"{first}/merge", {"into": second}, "into"),
+        (f"{new['id']}/split", {"messages": [two["message"]]}, "messages"),
+    ):
+        refused = await client.post(f"/v1/conversations/{path}", json=given)
+        assert list(fields_of(problem_of(refused, 422, "invalid"))) == [field]
+    nothing = first[:-4] + "zzzz"
+    problem_of(await client.post(f"/v1/conversations/{nothing}/merge", json={"into": first}), 404, "not-found")
+    problem_of(
+        await client.post(f"/v1/conversations/{nothing}/split", json={"messages": [two["message"]]}), 404, "not-found"
+    )

@@ -1,10 +1,15 @@
-"""Decides which conversation a message belongs to, by its identifiers. It does not look at subjects."""
+"""Decides which conversation a message belongs to: by its identifiers, else by its topic. It looks nothing up."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from datetime import datetime, timedelta
 
-from postroom.core.message import Parsed
+from postroom.core.message import Conversation, Parsed
+from postroom.core.subject import is_reply, topic
+
+TOPIC_LASTS = timedelta(days=30)
+"""After the last message of a conversation; later the same subject from the same person is another matter."""
 
 
 def ids_of(parsed: Parsed) -> tuple[str, ...]:
@@ -20,3 +25,29 @@ def place(parsed: Parsed, known: Mapping[str, str]) -> str | None:
     `known` maps Message-IDs of this mailbox to conversation identifiers; it need hold no more than `ids_of` asks for.
     """
     return next((known[one] for one in ids_of(parsed) if one in known), None)
+
+
+def topic_asked(parsed: Parsed) -> str | None:
+    """The topic by which an answer that names no message of ours may be placed; None where it may not be.
+
+    Some programs drop References, and some servers give what we sent another Message-ID. What is no answer begins a
+    conversation, whatever its subject: invoices of a year bear the same one.
+    """
+    if parsed.automatic or parsed.sender is None or not (is_reply(parsed.subject) or ids_of(parsed)):
+        return None
+    return topic(parsed.subject)
+
+
+def place_by_topic(parsed: Parsed, at: datetime, same_topic: Iterable[Conversation]) -> str | None:
+    """The latest conversation of the same topic in which this sender takes part already; None where there is none.
+
+    Nobody is shown what they have not seen: a sender who is not in it is never put into a conversation by its subject.
+    """
+    sender = parsed.sender.email.casefold() if parsed.sender else ""
+    fitting = [
+        one
+        for one in same_topic
+        if abs(at - one.updated_at) <= TOPIC_LASTS
+        and any(person.email.casefold() == sender for person in one.participants)
+    ]
+    return max(fitting, key=lambda one: (one.updated_at, one.id)).id if fitting else None

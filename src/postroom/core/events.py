@@ -19,6 +19,8 @@ class EventType(StrEnum):
     """The names of the contract."""
 
     MESSAGE_RECEIVED = "message.received"
+    CONVERSATION_MERGED = "conversation.merged"
+    CONVERSATION_SPLIT = "conversation.split"
     DELIVERY_SENT = "delivery.sent"
     DELIVERY_DEFERRED = "delivery.deferred"
     DELIVERY_HELD = "delivery.held"

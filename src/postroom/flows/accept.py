@@ -50,11 +50,11 @@ class Accept:
         conversation = await self._store.conversation(conversation_id)
         if conversation is None:
             raise NoSuchConversation
-        draft = replace(draft, mailbox_id=conversation.mailbox_id, conversation_id=conversation_id)
+        draft = replace(draft, mailbox_id=conversation.mailbox_id, conversation_id=conversation.id)
         view = await self._store.mailbox(conversation.mailbox_id)
         if view is None:
             raise NoSuchMailbox
-        latest = await self._store.latest(conversation_id)
+        latest = await self._store.latest(conversation.id)
         if latest is not None and not draft.to:
             to, cc = self._other_side(view.mailbox, latest)
             draft = replace(draft, to=to, cc=draft.cc or cc)
@@ -100,6 +100,7 @@ class Accept:
             conversation = await self._store.conversation(conversation_id)
             if conversation is None or conversation.mailbox_id != mailbox_id:
                 raise NoSuchConversation
+            conversation_id = conversation.id
         if draft.in_reply_to is not None:
             parent = await self._store.message_by_rfc_id(mailbox_id, draft.in_reply_to)
             return conversation_id or (parent.conversation_id if parent else None), parent

@@ -11,6 +11,7 @@ from sqlalchemy import ColumnElement, Connection, Row, and_, bindparam, insert, 
 from postroom.core.identity import mailbox_of
 from postroom.core.message import Address, Conversation, Message, Parsed
 from postroom.core.ports.store import Page
+from postroom.core.subject import topic
 from postroom.store import paging
 from postroom.store.database import insert_new
 from postroom.store.messages import addresses_of, message_of_row, reference_key
@@ -20,6 +21,8 @@ MOST_REFERENCES = 100
 """References of one message that are noted, the nearest ones: some headers bear thousands."""
 MOST_PARTICIPANTS = 100
 """Participants that a conversation shows."""
+MOST_ALIKE = 100
+"""Conversations of one topic that are looked at."""
 _AT_ONCE = 500
 
 
@@ -43,6 +46,21 @@ def known(connection: Connection, mailbox_id: str, keys: Iterable[str]) -> dict[
         rows = connection.execute(_KNOWN, {"of_mailbox": mailbox_id, "keys": wanted[start : start + _AT_ONCE]})
         found.update((row[0], row[1]) for row in rows)
     return found
+
+
+def of_topic(connection: Connection, mailbox_id: str, wanted: str) -> list[Conversation]:
+    """The latest conversations of this topic."""
+    query = (
+        select(conversation)
+        .where(
+            conversation.c.mailbox_id == mailbox_id,
+            conversation.c.topic == wanted,
+            conversation.c.merged_into.is_(None),
+        )
+        .order_by(conversation.c.updated_at.desc())
+        .limit(MOST_ALIKE)
+    )
+    return [_conversation(row) for row in connection.execute(query)]
 
 
 def join(connection: Connection, mailbox_id: str, messages: Sequence[Message]) -> None:
@@ -105,7 +123,8 @@ def _begun(messages: Sequence[Message]) -> dict[str, Any]:
         "created_at": min(one.received_at for one in messages),
         "updated_at": max(one.received_at for one in messages),
         "message_count": len(messages),
-        "participants": _participants((), messages),
+        "participants": participants_of((), messages),
+        "topic": topic(first.parsed.subject),
     }
 
 
@@ -116,11 +135,12 @@ def _grown(before: Row[Any], messages: Sequence[Message]) -> dict[str, Any]:
         "created": min(before.created_at, *(one.received_at for one in messages)),
         "updated": max(before.updated_at, *(one.received_at for one in messages)),
         "number": before.message_count + len(messages),
-        "people": _participants(addresses_of(before.participants), messages),
+        "people": participants_of(addresses_of(before.participants), messages),
     }
 
 
-def _participants(before: Sequence[Address], messages: Sequence[Message]) -> list[dict[str, str]]:
+def participants_of(before: Sequence[Address], messages: Sequence[Message]) -> list[dict[str, str]]:
+    """Who took part before, then senders and recipients in the order of the messages."""
     people: dict[str, Address] = {one.email.casefold(): one for one in before}
     for one in messages:
         sender = (one.parsed.sender,) if one.parsed.sender else ()
@@ -142,15 +162,23 @@ def _conversation(row: Row[Any]) -> Conversation:
 
 
 def get(connection: Connection, conversation_id: str) -> Conversation | None:
+    """The one that it was merged into, where a person did so."""
+    row = _row(connection, conversation_id)
+    if row is not None and row.merged_into is not None:
+        row = _row(connection, row.merged_into)
+    return _conversation(row) if row is not None else None
+
+
+def _row(connection: Connection, conversation_id: str) -> Row[Any] | None:
     query = select(conversation).where(
         conversation.c.mailbox_id == mailbox_of(conversation_id), conversation.c.id == conversation_id
     )
-    row = connection.execute(query).one_or_none()
-    return _conversation(row) if row is not None else None
+    return connection.execute(query).one_or_none()
 
 
 def page(connection: Connection, mailbox_id: str | None, limit: int, cursor: str | None) -> Page[Conversation]:
     query = select(conversation).order_by(conversation.c.updated_at.desc(), conversation.c.id.desc()).limit(limit + 1)
+    query = query.where(conversation.c.merged_into.is_(None))
     if mailbox_id is not None:
         query = query.where(conversation.c.mailbox_id == mailbox_id)
     if cursor is not None:

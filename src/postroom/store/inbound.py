@@ -9,7 +9,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection, delete, insert, select, update
 
-from postroom.core.conversation import place
+from postroom.core.conversation import place, place_by_topic, topic_asked
 from postroom.core.cursor import Cursor, Outcome
 from postroom.core.events import Event, EventType, message_data
 from postroom.core.message import Flow, Message, Parsed
@@ -202,7 +202,7 @@ def _placed(connection: Connection, progress: Cursor, fresh: Sequence[Digested])
         arrival, parsed = one.arrival, one.parsed
         # Its own Message-ID is known where a reply came before it.
         own = known.get(reference_key(parsed.message_id or ""))
-        belongs = place(parsed, known) or own or arrival.conversation_id
+        belongs = place(parsed, known) or own or _of_topic(connection, progress, one) or arrival.conversation_id
         for key in conversations.references(parsed):
             known.setdefault(key, belongs)
         taken = Message(
@@ -218,6 +218,14 @@ def _placed(connection: Connection, progress: Cursor, fresh: Sequence[Digested])
         )
         kept.append(Kept(taken, arrival.raw or b"", one.digest, progress.uid_validity))
     return kept
+
+
+def _of_topic(connection: Connection, progress: Cursor, one: Digested) -> str | None:
+    asked = topic_asked(one.parsed)
+    if asked is None:
+        return None
+    alike = conversations.of_topic(connection, progress.mailbox_id, asked)
+    return place_by_topic(one.parsed, one.arrival.received_at, alike)
 
 
 def _is_quarantined(arrival: Arrival) -> bool:

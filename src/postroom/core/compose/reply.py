@@ -2,17 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from typing import NamedTuple
 
 from postroom.core.message import Address, Parsed
-
-# What mail programs write for "Re:", by language; a counter may follow (Re[2]:, AW(3):).
-_REPLIED = re.compile(
-    r"\s*(re|aw|antw|sv|vs|vá|ref|rif|rép|rv|res|odp|ynt|bls|atb|回复|回覆|答复|答覆|回信|返信|отв|ответ)"
-    r"\s*([\[(]\d{1,3}[\])])?\s*[:：]",
-    re.IGNORECASE,
-)
+from postroom.core.subject import is_reply
 
 
 class Recipients(NamedTuple):
@@ -24,7 +17,7 @@ class Recipients(NamedTuple):
 
 def reply_subject(subject: str) -> str:
     """With one `Re:` before it, unless it says so already in some language."""
-    return subject.strip() if _REPLIED.match(subject) else f"Re: {subject.strip()}".rstrip()
+    return subject.strip() if is_reply(subject) else f"Re: {subject.strip()}".rstrip()
 
 
 def reply_recipients(parsed: Parsed, own_address: str) -> Recipients:

@@ -73,9 +73,19 @@ conversation = table(
     Column("updated_at", Instant, nullable=False, comment="Time of its newest message"),
     Column("message_count", Number, nullable=False, comment="How many messages it has"),
     Column("participants", Json, nullable=False, comment="Who wrote or was written to"),
+    Column("topic", Text, comment="Its subject without Re: and the like; null where that is too short to tell one"),
+    Column("merged_into", Text, comment="The conversation that has its messages since a person merged the two"),
     Index("conversation_latest", "updated_at", "id"),
     Index("conversation_of_mailbox", "mailbox_id", "updated_at", "id"),
     comment="The messages that belong together",
+)
+Index(
+    "conversation_topic",
+    conversation.c.mailbox_id,
+    conversation.c.topic,
+    conversation.c.updated_at,
+    sqlite_where=conversation.c.topic.is_not(None),
+    postgresql_where=conversation.c.topic.is_not(None),
 )
 
 conversation_reference = table(

@@ -6,9 +6,10 @@ import asyncio
 from collections.abc import Sequence
 
 from postroom.core.cursor import Cursor
+from postroom.core.identity import Kind, mailbox_of
 from postroom.core.message import Conversation, Message
 from postroom.core.ports.store import Arrival, Lease, Page
-from postroom.store import conversations, inbound, messages
+from postroom.store import conversations, inbound, messages, rearranging
 from postroom.store.sqlstore.base import Base
 
 LARGE = 256 * 1024
@@ -44,6 +45,14 @@ class InboundMethods(Base):
         self, *, mailbox_id: str | None = None, limit: int = 50, cursor: str | None = None
     ) -> Page[Conversation]:
         return await self._read(conversations.page, mailbox_id, limit, cursor)
+
+    async def merge(self, conversation_id: str, into: str) -> Conversation | None:
+        return await self._write(rearranging.merge, conversation_id, into, self._event_id(), self._world.now())
+
+    async def split(self, conversation_id: str, message_ids: Sequence[str]) -> Conversation | None:
+        new = self._world.identifier(Kind.CONVERSATION, mailbox_of(conversation_id))
+        now = self._world.now()
+        return await self._write(rearranging.split, conversation_id, message_ids, new, self._event_id(), now)
 
     async def messages(self, conversation_id: str, *, limit: int = 50, cursor: str | None = None) -> Page[Message]:
         return await self._read(conversations.messages, conversation_id, limit, cursor)

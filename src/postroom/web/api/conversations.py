@@ -7,6 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Response
 
 from postroom.core.identity import mailbox_of
+from postroom.core.ports.store import NotOfConversation
 from postroom.web import problem
 from postroom.web.api.idempotency import Idempotent
 from postroom.web.api.messages import answered, shown
@@ -19,7 +20,9 @@ from postroom.web.schema.message import (
     ConversationList,
     ConversationQuery,
     ConversationWithMessages,
+    Merge,
     MessageList,
+    Split,
 )
 from postroom.web.services import Injected
 
@@ -41,9 +44,37 @@ async def show(
     conversation = await services.store.conversation(conversation_id)
     if conversation is None:
         raise problem.not_found("conversation")
-    page = await services.store.messages(conversation_id, limit=query.limit, cursor=query.cursor)
+    page = await services.store.messages(conversation.id, limit=query.limit, cursor=query.cursor)
     messages = MessageList(items=await shown(page.items), next_cursor=page.next_cursor)
     return ConversationWithMessages(**dict(Conversation.of(conversation)), messages=messages)
+
+
+@router.post("/{conversation_id}/merge", operation_id="merge_conversation")
+async def merge(services: Injected, conversation_id: ConversationId, given: Merge) -> Conversation:
+    """Puts all messages of this conversation into another of the same mailbox, and answers with that one. Its
+    identifier, and answers to its messages, lead there from then on."""
+    if given.into == conversation_id:
+        raise problem.invalid("into", "A conversation cannot be merged into itself: name the other one.")
+    merged = await services.store.merge(conversation_id, given.into)
+    if merged is not None:
+        return Conversation.of(merged)
+    if await services.store.conversation(conversation_id) is None:
+        raise problem.not_found("conversation")
+    raise problem.invalid("into", "There is no such conversation in this mailbox, or one of the two was merged before.")
+
+
+@router.post("/{conversation_id}/split", operation_id="split_conversation", status_code=201)
+async def split(services: Injected, conversation_id: ConversationId, given: Split) -> Conversation:
+    """Makes a conversation of its own of some of its messages. Answers to them go there."""
+    try:
+        new = await services.store.split(conversation_id, given.messages)
+    except NotOfConversation:
+        raise problem.invalid(
+            "messages", "Name messages of this conversation, and not all of them: one must be left."
+        ) from None
+    if new is None:
+        raise problem.not_found("conversation")
+    return Conversation.of(new)
 
 
 @router.post("/{conversation_id}/replies", operation_id="reply", status_code=202)

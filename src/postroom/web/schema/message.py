@@ -9,8 +9,8 @@ from pydantic import Field
 from postroom.core import message as core
 from postroom.core.parse import new_part
 from postroom.core.ports.store import Page
-from postroom.web.schema.base import ListOf, ListQuery, Output
-from postroom.web.schema.fields import MailboxId
+from postroom.web.schema.base import Input, ListOf, ListQuery, Output
+from postroom.web.schema.fields import ConversationId, MailboxId, MessageId
 
 
 class Address(Output):
@@ -143,6 +143,18 @@ class ConversationWithMessages(Conversation):
     """A conversation with a part of its messages."""
 
     messages: MessageList
+
+
+class Merge(Input):
+    """Which conversation another is merged into."""
+
+    into: ConversationId
+
+
+class Split(Input):
+    """Which messages leave a conversation."""
+
+    messages: list[MessageId] = Field(min_length=1, max_length=200)
 
 
 class ConversationQuery(ListQuery):

@@ -28,6 +28,10 @@ class Arrival:
     size: int = 0
 
 
+class NotOfConversation(Exception):
+    """A message that is to leave a conversation is not in it, or no message would be left there."""
+
+
 class InboundStore(Protocol):
     async def cursor(self, mailbox_id: str, folder: str) -> Cursor | None: ...
     async def record(self, lease: Lease, cursor: Cursor, arrivals: Sequence[Arrival]) -> list[Message]:
@@ -49,6 +53,16 @@ class InboundStore(Protocol):
         self, *, mailbox_id: str | None = None, limit: int = 50, cursor: str | None = None
     ) -> Page[Conversation]:
         """Latest first."""
+        ...
+
+    async def merge(self, conversation_id: str, into: str) -> Conversation | None:
+        """Puts all of one conversation into another of the same mailbox, by a person's wish; its identifier leads there
+        from then on. None where either is not there."""
+        ...
+
+    async def split(self, conversation_id: str, message_ids: Sequence[str]) -> Conversation | None:
+        """Makes a conversation of its own of some of the messages, by a person's wish. None where there is no such
+        conversation; raises NotOfConversation."""
         ...
 
     async def messages(self, conversation_id: str, *, limit: int = 50, cursor: str | None = None) -> Page[Message]:
