@@ -11,7 +11,7 @@ AUTH = frozenset({Stage.AUTH})
 START = frozenset({Stage.CONNECT, Stage.GREETING, Stage.TLS, Stage.EHLO, Stage.STARTTLS})
 LIMIT = "mailbox_limit_exceeded"
 CONNECTIONS = "connection_limit"
-CREDITS = phrases("maximum credits exceeded | credits exceeded | out of credits | no credits")
+CREDITS = phrases("maximum credits exceeded | credits exceeded | out of credits | no credits | upgrade your plan")
 
 RULES = (
     Rule(

@@ -320,7 +320,7 @@ RULES = (
         unless_statuses=("NO", "BAD"),
         words=phrases(
             """
-            tls not available due to local problem | tls handshake | ssl handshake | sslhandshake
+            tls not available due to | tls handshake | ssl handshake | sslhandshake
             handshake fail | handshake error | handshake_ | handshakeexception | tls negotiation
             ssl negotiation | tls connect | ssl connect | ssl_connect | could not convert socket to tls
             can't convert socket to tls | unable to start tls | failed to start tls | starttls failed
