@@ -139,7 +139,7 @@ RULES = (
             account is full | over storage | 容量 | full mailbox | too much mail | cuota | quota
             storage has been exceeded | over maximum total | storage is full | mailbox is over | is over … quota
             speicher … voll | boîte … pleine | buzón … lleno | casella … piena | caixa … cheia | переполнен
-            空间不足 | 已满
+            空间不足 | 已满 | disk space is full | disk is full | disk full
             """
         ),
         unless=phrases("bandwidth | command line | message size | quota root"),

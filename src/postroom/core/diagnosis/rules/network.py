@@ -207,7 +207,7 @@ RULES = (
             verbindung … nicht | impossible de se connecter | connexion … échoué | impossibile connettersi
             no se pudo conectar | não foi possível conectar | не удалось подключиться | не удалось установить
             не удается подключиться | 连接服务器失败 | 接続できません | unable to open connection
-            invalid greeting | network error
+            invalid greeting | network error | max retries exceeded | httpsconnectionpool
             """
         ),
         unless=phrases(

@@ -48,6 +48,17 @@ RULES = (
         source="support.google.com/a/answer/9368756 (Google Cloud session control)",
     ),
     Rule(
+        id="oauth.assertion",
+        smtp="server_misconfigured",
+        imap="server_misconfigured",
+        cause="oauth_client_secret",
+        stages=SIGN_IN,
+        words=phrases("invalid jwt | invalid assertion"),
+        given=AT_TOKEN,
+        example="google.auth.exceptions.RefreshError: ('invalid_grant: Invalid JWT Signature.')",
+        source=GOOGLE + ": a service account's key or clock is wrong, not a user's grant",
+    ),
+    Rule(
         id="oauth.policy",
         smtp="access_restricted",
         imap="access_denied",
@@ -291,7 +302,7 @@ RULES = (
         unless=phrases(
             """
             timed out | timeout | connection | resolve | network | deadline | dial tcp | econn | enotfound
-            getaddrinfo | eof | unreachable | certificate | socket | reset by
+            getaddrinfo | eof | unreachable | certificate | socket | reset by | max retries | httpsconnectionpool
             """
         ),
         example="Authentication failed: please sign in again",
