@@ -85,7 +85,7 @@ def _house(settings: Settings, world: World, store: Store) -> House:
     watch = Watch(store, imap, sync, recover, world, poll_seconds=settings.poll_seconds)
     own = Own(store, watch, world, world.identifier(Kind.WORKER), socket.gethostname())
     outbox = Outbox(store, smtp, recover, own, world)
-    sent = Sent(store, imap, own, world)
+    sent = Sent(store, imap, own, world, patience=timedelta(minutes=settings.unconfirmed_minutes))
     rescue = Rescue(store, outbox, recover, own, world, grace=timedelta(minutes=settings.degraded_minutes))
     announce = Announce(store, Webhooks(guard), world)
     return House(

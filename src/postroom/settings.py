@@ -41,6 +41,8 @@ class Settings(BaseSettings):
     """How long a passing failure lasts before people are told."""
     confirm_seconds: float = Field(default=10.0, ge=0)
     """Between a refused sign-in and its one confirmation."""
+    unconfirmed_minutes: float = Field(default=5.0, ge=0)
+    """How long Sent is looked through for a message whose answer was cut off, before a person is asked."""
     poll_seconds: float = Field(default=60.0, gt=0)
     """Between looks at a server that has no IDLE."""
     max_message_bytes: int = Field(default=150 * 1024 * 1024, ge=1024)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -10,19 +12,23 @@ from postroom.core.delivery import (
     OPEN,
     TABLE,
     WAITING,
+    Delivery,
     Effect,
     NotPossible,
     Recipient,
     RecipientState,
     Signal,
     State,
+    first_warning,
     merge,
     outcome_of,
     sources,
     step,
+    warning,
 )
 from postroom.core.diagnosis.verdict import Action, Diagnosis
 from postroom.core.mailbox import Direction
+from postroom.core.retry import next_look
 
 ENDS = {State.SENT, State.EXPIRED, State.CANCELLED}
 EFFECT_OF = {
@@ -107,7 +113,7 @@ def test_no_path_sends_a_message_again_after_it_was_accepted(signals):
         except NotPossible:
             continue
         assert not (accepted and state is State.SENDING)
-        accepted = accepted or signal in (Signal.ACCEPTED, Signal.FOUND)
+        accepted = accepted or signal in (Signal.ACCEPTED, Signal.FOUND, Signal.CONFIRMED, Signal.REPORTED)
 
 
 def recipients(*states):
@@ -151,3 +157,28 @@ def test_a_recipient_survives_being_written_down():
     why = Diagnosis(Direction.SMTP, "unknown_recipient", "m", "r", ("s",), Action.FAIL_MESSAGE, "rule", "550 no", 60)
     for one in (Recipient("a@x"), Recipient("a@x", R, "550 no", why)):
         assert Recipient.from_dict(one.as_dict()) == one
+
+
+def test_people_are_warned_twice_counted_from_when_it_was_to_go_and_never_after_its_time():
+    begin, hour = datetime(2026, 3, 1, tzinfo=UTC), timedelta(hours=1)
+    assert first_warning(begin, None, begin + 72 * hour) == begin + 4 * hour
+    assert first_warning(begin, begin + 10 * hour, begin + 72 * hour) == begin + 14 * hour
+    assert first_warning(begin, None, begin + 4 * hour) is None
+    one = delivery(begin, begin + 72 * hour)
+    assert warning(one, begin + 4 * hour) == (4, begin + 24 * hour)
+    assert warning(one, begin + 23 * hour) == (4, begin + 24 * hour)
+    assert warning(one, begin + 24 * hour) == (24, None)
+    assert warning(delivery(begin, begin + 20 * hour), begin + 4 * hour) == (4, None)
+
+
+def delivery(accepted_at, expires_at):
+    ids = ("dlv_1", "mbx_1", "msg_1", "1@x", "cnv_1")
+    return Delivery(*ids, State.HELD, "me@x", (), 1, accepted_at, expires_at, accepted_at, accepted_at)
+
+
+def test_a_message_whose_answer_was_cut_off_is_looked_for_more_and_more_seldom_until_patience_is_over():
+    begin, patience = datetime(2026, 3, 1, tzinfo=UTC), timedelta(minutes=5)
+    looks, now = [], begin
+    while (now := next_look(begin, now, patience)) is not None:
+        looks.append((now - begin).total_seconds())
+    assert looks == [10, 30, 70, 150, 300]

@@ -116,7 +116,7 @@ async def test_a_mailbox_that_may_not_send_does_not_flip_between_connected_and_n
 
 @pytest.mark.parametrize("taken", [True, False], ids=["taken", "not taken"])
 async def test_a_provider_that_saves_what_it_sends_gives_a_certain_answer_about_an_unanswered_message(tmp_path, taken):
-    async with running(tmp_path) as house:
+    async with running(tmp_path, unconfirmed_minutes=1) as house:
         house.simulator.create_account("team@gmail.com", "correct horse", saves_sent=True)
         mailbox = await house.connect("team@gmail.com")
         assert (await house.store.mailbox(mailbox)).mailbox.provider == "gmail"

@@ -33,7 +33,9 @@ class Line:
 
 @contextlib.asynccontextmanager
 async def line(postroom, dovecot, *, through=None, imap_port=None, **settings) -> AsyncIterator[Line]:
-    """Connects a new user; `through` (the fixture `proxy`) is put before the sink, as `front`."""
+    """Connects a new user; `through` (the fixture `proxy`) is put before the sink, as `front`. What was cut off and is
+    not in Sent is sent again, unless `unconfirmed` says otherwise."""
+    settings = {"unconfirmed": "resend", **settings}
     user = dovecot.add_user()
     async with Sink(users={user.name: user.password}) as sink:
         front = await through(sink.port) if through else None

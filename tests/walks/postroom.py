@@ -29,6 +29,7 @@ class Postroom:
             "POSTROOM_PORT": "0",
             "POSTROOM_ALLOW_PRIVATE_HOSTS": "true",
             "POSTROOM_CONFIRM_SECONDS": "0.5",
+            "POSTROOM_UNCONFIRMED_MINUTES": "0.05",
             "POSTROOM_LOG_LEVEL": "debug",
             "POSTROOM_LOG_FORMAT": "json",
             **{f"POSTROOM_{name.upper()}": str(value) for name, value in settings.items()},

@@ -117,10 +117,10 @@ class Connect:
         self.credentials[mailbox_id] = credential
         return self._save(view.mailbox, health.State.CONNECTED)
 
-    async def pause(self, mailbox_id):
+    async def pause(self, mailbox_id, by=None):
         return self._save(self._view(mailbox_id).mailbox, health.State.PAUSED)
 
-    async def resume(self, mailbox_id):
+    async def resume(self, mailbox_id, by=None):
         return self._save(self._view(mailbox_id).mailbox, health.State.CONNECTING)
 
     async def check(self, mailbox_id):
@@ -153,7 +153,7 @@ class Accept:
         self.drafts = []
         self.by_key = {}
 
-    async def accept(self, draft, idempotency=None):
+    async def accept(self, draft, idempotency=None, by=None):
         self.store._serve("accept")
         if draft.mailbox_id not in self.store.views:
             raise NoSuchMailbox
@@ -169,17 +169,20 @@ class Accept:
             self.by_key[idempotency[0]] = (idempotency[1], delivery)
         return Accepted(delivery)
 
-    async def reply(self, conversation_id, draft, idempotency=None):
+    async def reply(self, conversation_id, draft, idempotency=None, by=None):
         if conversation_id not in self.store.conversations_by_id:
             raise NoSuchConversation
         to = draft.to or (Address("anna@example.net", "Anna"),)
         return await self.accept(replace(draft, to=to, conversation_id=conversation_id), idempotency)
 
-    async def cancel(self, delivery_id):
-        return self._signal(delivery_id, outgoing.Signal.CANCELLED)
+    async def cancel(self, delivery_id, by=None):
+        return self._signal(delivery_id, outgoing.Signal.CANCELLED, by)
 
-    async def retry(self, delivery_id):
-        return self._signal(delivery_id, outgoing.Signal.RETRIED)
+    async def retry(self, delivery_id, by=None):
+        return self._signal(delivery_id, outgoing.Signal.RETRIED, by)
+
+    async def confirm(self, delivery_id, by=None):
+        return self._signal(delivery_id, outgoing.Signal.CONFIRMED, by)
 
     def delivery(self, draft, state=outgoing.State.QUEUED):
         now, mailbox_id = self.world.now(), draft.mailbox_id
@@ -203,13 +206,15 @@ class Accept:
         self.store.deliveries_by_id[delivery.id] = delivery
         return delivery
 
-    def _signal(self, delivery_id, signal):
+    def _signal(self, delivery_id, signal, by):
         self.store._serve("settle")
         if delivery_id not in self.store.deliveries_by_id:
             raise NoSuchDelivery
         delivery = self.store.deliveries_by_id[delivery_id]
         state, _ = outgoing.step(delivery.state, signal)
         self.store.deliveries_by_id[delivery_id] = replace(delivery, state=state)
+        told = self.store.transitions_by_id.setdefault(delivery_id, [])
+        told.append(outgoing.Transition(delivery_id, len(told) + 1, self.world.now(), state, signal, by))
         return self.store.deliveries_by_id[delivery_id]
 
 

@@ -54,6 +54,7 @@ class Store:
     raws: dict = field(default_factory=dict)
     deliveries_by_id: dict = field(default_factory=dict)
     attempts_by_id: dict = field(default_factory=dict)
+    transitions_by_id: dict = field(default_factory=dict)
     webhooks_by_id: dict = field(default_factory=dict)
     log: list = field(default_factory=list)
     asked: Counter = field(default_factory=Counter)
@@ -149,6 +150,10 @@ class Store:
     async def attempts(self, delivery_id):
         self._serve("attempts")
         return self.attempts_by_id.get(delivery_id, [])
+
+    async def transitions(self, delivery_id):
+        self._serve("transitions")
+        return self.transitions_by_id.get(delivery_id, [])
 
     async def last_position(self):
         self._serve("last_position")

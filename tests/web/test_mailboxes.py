@@ -24,7 +24,7 @@ async def test_a_connected_mailbox_is_shown_as_the_contract_says(client, mailbox
     assert shown["auth"] == {"kind": "password"}
     assert shown["hold_hours"] == 72
     assert shown["folders"] == ["INBOX"]
-    assert shown["unconfirmed"] == "resend"
+    assert shown["unconfirmed"] == "ask"
     assert shown["created_at"] == "2026-07-01T09:30:00Z"
     assert shown["receiving"] == {
         "state": "connected",

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import getpass
+import os
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import TypeVar
@@ -20,6 +22,14 @@ async def opened() -> AsyncIterator[House]:
     logs.configure(chosen.model_copy(update={"log_level": "error"}))
     async with build(chosen) as house:
         yield house
+
+
+def person() -> str:
+    """Who gives this command, as stories of deliveries name them."""
+    try:
+        return f"command line ({getpass.getuser()})"
+    except (KeyError, OSError):  # a user without a name, as in a container
+        return f"command line (user {os.getuid()})"
 
 
 def run(story: Callable[[House], Awaitable[T]]) -> T:

@@ -11,7 +11,7 @@ import typer
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from postroom.cli.house import run
+from postroom.cli.house import person, run
 from postroom.cli.output import ago, console, fail, paragraph, plain, print_json, say, state, table, told
 from postroom.cli.steps import asked_password, endpoint, report_as_dict, show_next, show_report, show_step
 from postroom.core.diagnosis import Action
@@ -229,7 +229,7 @@ def _act(mailbox: str, what: str) -> None:
     async def story(house: House) -> MailboxView:
         view = await _found(house, mailbox)
         act = house.connect.pause if what == "pause" else house.connect.resume
-        return await act(view.mailbox.id)
+        return await act(view.mailbox.id, person())
 
     view = run(story)
     say(

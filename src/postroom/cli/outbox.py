@@ -5,14 +5,15 @@ from __future__ import annotations
 import typer
 from rich.markup import escape
 
-from postroom.cli.house import run
-from postroom.cli.output import ago, fail, print_json, say, state, table, told
+from postroom.cli.house import person, run
+from postroom.cli.output import ago, fail, print_json, say, state, table, told, visible
 from postroom.core.delivery import Attempt, Delivery, NotPossible, State
 from postroom.core.ports.store import Page
+from postroom.core.story import Chapter, story
 from postroom.flows.accept import NoSuchDelivery
 from postroom.serve import House
 
-app = typer.Typer(help="Outgoing messages: list, look, retry, cancel.", no_args_is_help=True)
+app = typer.Typer(help="Outgoing messages: list, look, retry, confirm, cancel.", no_args_is_help=True)
 _JSON = typer.Option(False, "--json", help="Print JSON.")
 
 
@@ -59,15 +60,16 @@ def list_deliveries(
 def show(delivery: str = typer.Argument(help="The delivery's id."), json: bool = _JSON) -> None:
     """Show a delivery with its recipients and attempts."""
 
-    async def story(house: House) -> tuple[Delivery, list[Attempt]]:
+    async def look(house: House) -> tuple[Delivery, list[Attempt], tuple[Chapter, ...]]:
         found = await house.store.delivery(delivery)
         if found is None:
             fail(f"there is no delivery {delivery}")
-        return found, await house.store.attempts(delivery)
+        history = story(found, await house.store.transitions(delivery))
+        return found, await house.store.attempts(delivery), history
 
-    found, attempts = run(story)
+    found, attempts, history = run(look)
     if json:
-        print_json({"delivery": found, "attempts": attempts})
+        print_json({"delivery": found, "attempts": attempts, "history": history})
         return
     say(f"{found.id}  {state(found.state)}  accepted {ago(found.accepted_at)}, expires {ago(found.expires_at)}")
     for recipient in found.recipients:
@@ -75,14 +77,32 @@ def show(delivery: str = typer.Argument(help="The delivery's id."), json: bool =
     for attempt in attempts:
         answer = f"[dim]{escape(attempt.reply or '')}[/]"
         say(f"  attempt {attempt.number}, {ago(attempt.started_at)}: {attempt.outcome}  {answer}")
+    for one in history:
+        say(f"  {one.at:%Y-%m-%d %H:%M:%S}  {state(one.state)}  {_told_of(one)}")
     if found.diagnosis:
         told(found.diagnosis)
+    if found.state is State.UNCONFIRMED:
+        say(f"The server may have taken it. If it arrived: postroom outbox confirm {found.id}")
+        say(f"If it did not: postroom outbox retry {found.id} (it may then arrive twice)")
+
+
+def _told_of(one: Chapter) -> str:
+    parts = [one.words, f"by {one.by}" if one.by else "", f"attempt {one.attempt}" if one.attempt else ""]
+    line = visible(", ".join(part for part in parts if part))
+    detail = one.note or one.why
+    return f"{line}  [dim]{visible(detail)}[/]" if detail else line
 
 
 @app.command()
 def retry(delivery: str = typer.Argument(help="The delivery's id.")) -> None:
     """Send it now instead of later."""
     _act("retry", delivery)
+
+
+@app.command()
+def confirm(delivery: str = typer.Argument(help="The delivery's id.")) -> None:
+    """Mark an unconfirmed one as sent: you know that it arrived."""
+    _act("confirm", delivery)
 
 
 @app.command()
@@ -93,7 +113,8 @@ def cancel(delivery: str = typer.Argument(help="The delivery's id.")) -> None:
 
 def _act(what: str, delivery: str) -> None:
     async def story(house: House) -> Delivery:
-        return await (house.accept.retry(delivery) if what == "retry" else house.accept.cancel(delivery))
+        acts = {"retry": house.accept.retry, "confirm": house.accept.confirm, "cancel": house.accept.cancel}
+        return await acts[what](delivery, person())
 
     try:
         changed = run(story)

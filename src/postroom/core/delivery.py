@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
@@ -43,6 +43,8 @@ class Signal(StrEnum):
     EXPIRED = "hold time is over"
     CANCELLED = "cancelled by a person"
     RETRIED = "sent again by a person"
+    CONFIRMED = "marked as sent by a person"
+    REPORTED = "reported on by a mail server"
 
 
 class Effect(StrEnum):
@@ -89,11 +91,16 @@ TABLE: dict[tuple[State, Signal], tuple[State, tuple[Effect, ...]]] = {
     (_S.UNCONFIRMED, _G.EXPIRED): (_S.EXPIRED, (_E.TELL_EXPIRED,)),
     (_S.UNCONFIRMED, _G.CANCELLED): (_S.CANCELLED, ()),
     (_S.UNCONFIRMED, _G.RETRIED): (_S.QUEUED, ()),
+    (_S.UNCONFIRMED, _G.CONFIRMED): (_S.SENT, (_E.COPY_TO_SENT, _E.TELL_SENT)),
+    # Whatever a bounce says, it shows that the server had taken the message.
+    (_S.UNCONFIRMED, _G.REPORTED): (_S.SENT, (_E.COPY_TO_SENT, _E.TELL_SENT)),
     (_S.FAILED, _G.RETRIED): (_S.QUEUED, ()),
 }
 
 WAITING = frozenset({State.QUEUED, State.DEFERRED, State.HELD})
 OPEN = WAITING | {State.SENDING, State.UNCONFIRMED}
+WARNINGS = (4, 24)
+"""Hours of waiting after which people are told that a message is still on its way."""
 
 
 class NotPossible(Exception):
@@ -118,12 +125,23 @@ def sources(signal: Signal) -> frozenset[State]:
     return frozenset(state for state, given in TABLE if given is signal)
 
 
+class Report(StrEnum):
+    """What a mail server reports on a message that it had taken (RFC 3464 2.3.3). It moves no delivery by itself."""
+
+    BOUNCED = "failed at a recipient"
+    DELAYED = "delayed on its way to a recipient"
+    RELAYED = "passed on to a server that reports no further"
+    DELIVERED = "delivered to a recipient"
+
+
 class RecipientState(StrEnum):
-    """How one recipient of a delivery stands. Accepted and refused are ends: neither is tried again."""
+    """How one recipient of a delivery stands. Accepted and refused are ends: neither is tried again. Bounced: it was
+    accepted, and came back."""
 
     PENDING = "pending"
     ACCEPTED = "accepted"
     REFUSED = "refused"
+    BOUNCED = "bounced"
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +178,10 @@ class SentCopy(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """A row of the outbox. `sender` is the envelope's MAIL FROM; `expires_at` counts from acceptance, never moves."""
+    """A row of the outbox. `sender` is the envelope's MAIL FROM; `expires_at` counts from acceptance, never moves.
+
+    `author` is who handed it in; `resend_of` the delivery whose message this one sends anew.
+    """
 
     id: str
     mailbox_id: str
@@ -179,10 +200,16 @@ class Delivery:
     send_at: datetime | None = None
     diagnosis: Diagnosis | None = None
     sent_copy: SentCopy = SentCopy.NONE
+    author: str | None = None
+    resend_of: str | None = None
 
     @property
     def pending(self) -> tuple[Recipient, ...]:
         return tuple(one for one in self.recipients if one.state is RecipientState.PENDING)
+
+    @property
+    def bounced(self) -> bool:
+        return any(one.state is RecipientState.BOUNCED for one in self.recipients)
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,6 +227,42 @@ class Attempt:
     recipients: tuple[Recipient, ...] = field(default_factory=tuple)
 
 
+@dataclass(frozen=True, slots=True)
+class Transition:
+    """One step in a delivery's story, never changed once written.
+
+    `by` is the person who did it (a key's name, the command line), None for Postroom; `attempt` the try that led to it;
+    `because` the code of the diagnosis that it follows from, or a word such as `paused`; `note` what a server said.
+    """
+
+    delivery_id: str
+    number: int
+    at: datetime
+    state: State
+    cause: Signal | Report
+    by: str | None = None
+    attempt: int | None = None
+    because: str | None = None
+    note: str | None = None
+
+
+def first_warning(accepted_at: datetime, send_at: datetime | None, expires_at: datetime) -> datetime | None:
+    """When people are told first that it waits; None where it expires before. What is to go later is not late."""
+    return _warning_within(max(accepted_at, send_at or accepted_at), 0, expires_at)
+
+
+def warning(due: Delivery, now: datetime) -> tuple[int, datetime | None]:
+    """The hours that a warning that is due speaks of, and when the next one is due."""
+    since = max(due.accepted_at, due.send_at or due.accepted_at)
+    hours = max((one for one in WARNINGS if since + timedelta(hours=one) <= now), default=WARNINGS[0])
+    return hours, _warning_within(since, hours, due.expires_at)
+
+
+def _warning_within(since: datetime, after: int, expires_at: datetime) -> datetime | None:
+    later = (since + timedelta(hours=one) for one in WARNINGS if one > after)
+    return next((one for one in later if one < expires_at), None)
+
+
 def outcome_of(recipients: tuple[Recipient, ...]) -> Signal:
     """What an answered try means: put off while anyone is pending, refused when anyone was, else accepted.
 
@@ -214,3 +277,11 @@ def outcome_of(recipients: tuple[Recipient, ...]) -> Signal:
 def merge(recipients: tuple[Recipient, ...], answered: dict[str, Recipient]) -> tuple[Recipient, ...]:
     """The recipients with what one try told of them."""
     return tuple(replace(answered[one.address]) if one.address in answered else one for one in recipients)
+
+
+def all_accepted(delivery: Delivery) -> tuple[Recipient, ...]:
+    """The recipients of a delivery of which it turned out that the server had taken it."""
+    return tuple(
+        replace(one, state=RecipientState.ACCEPTED) if one.state is RecipientState.PENDING else one
+        for one in delivery.recipients
+    )

@@ -111,6 +111,7 @@ def delivery_data(delivery: Delivery) -> dict[str, Any]:
         "conversation_id": delivery.conversation_id,
         "state": str(delivery.state),
         "attempt_count": delivery.attempts,
+        "author": delivery.author,
         "recipients": [one.as_dict() for one in delivery.recipients],
         "diagnosis": delivery.diagnosis.as_dict() if delivery.diagnosis else None,
         "accepted_at": rfc3339(delivery.accepted_at),

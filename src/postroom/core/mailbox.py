@@ -47,7 +47,8 @@ class AuthKind(StrEnum):
 
 
 class UnconfirmedPolicy(StrEnum):
-    """What happens to a delivery whose answer was cut off and which the Sent folder does not show."""
+    """What happens to a delivery whose answer was cut off and which the Sent folder does not show: a person chooses, or
+    it is sent again once."""
 
     RESEND = "resend"
     ASK = "ask"
@@ -136,7 +137,7 @@ class Mailbox:
     hold_hours: int = 72
     folders: tuple[str, ...] = ("INBOX",)
     reference: str | None = None
-    unconfirmed: UnconfirmedPolicy = UnconfirmedPolicy.RESEND
+    unconfirmed: UnconfirmedPolicy = UnconfirmedPolicy.ASK
 
     def endpoint(self, direction: Direction) -> Endpoint:
         return self.imap if direction is Direction.IMAP else self.smtp

@@ -15,8 +15,8 @@ CEILING = timedelta(seconds=25)
 """A server that comes back by itself is noticed within 30 seconds: this ceiling, its jitter, and the connect."""
 FIRST_DEFERRAL = timedelta(minutes=5)
 LAST_DEFERRAL = timedelta(hours=4)
-UNCONFIRMED = timedelta(seconds=20)
-"""Between looks into Sent for a message whose answer was cut off."""
+FIRST_LOOK = timedelta(seconds=10)
+"""After which Sent is looked into a second time for a message whose answer was cut off; each wait is twice the last."""
 
 
 def backoff(first: timedelta, ceiling: timedelta, failures: int, jitter: float) -> timedelta:
@@ -52,3 +52,15 @@ def next_attempt(attempts: int, now: datetime, jitter: float, retry_after: int |
     """When a put-off message is tried again (RFC 5321 4.5.4.1), later where the provider's rule says so."""
     wait = backoff(FIRST_DEFERRAL, LAST_DEFERRAL, attempts, jitter)
     return now + max(wait, timedelta(seconds=retry_after or 0))
+
+
+def next_look(since: datetime, now: datetime, patience: timedelta) -> datetime | None:
+    """When Sent is looked into again for a message that became unconfirmed at `since`: at once, then after 10, 20, 40
+    seconds and so on, the last time when `patience` is over; None where it was looked into then."""
+    waited = now - since
+    if waited >= patience:
+        return None
+    due = FIRST_LOOK
+    while due <= waited:
+        due = due * 2 + FIRST_LOOK
+    return since + min(due, patience)

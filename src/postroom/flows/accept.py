@@ -6,8 +6,9 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from postroom.core import delivery as table
+from postroom.core import provider
 from postroom.core.compose import BadDraft, Draft, compose, reply_recipients, reply_subject
-from postroom.core.delivery import Delivery, Recipient, Signal, step
+from postroom.core.delivery import Delivery, Recipient, SentCopy, Signal, step
 from postroom.core.events import Event, EventType
 from postroom.core.identity import Kind
 from postroom.core.mailbox import Mailbox
@@ -33,8 +34,11 @@ class Accept:
         self._store = store
         self._world = world
 
-    async def accept(self, draft: Draft, idempotency: tuple[str, str] | None = None) -> Accepted:
-        """Raises BadDraft (names the field), NoSuchMailbox, NoSuchConversation, IdempotencyConflict."""
+    async def accept(self, draft: Draft, idempotency: tuple[str, str] | None = None, by: str | None = None) -> Accepted:
+        """`by` is who hands it in, unless the draft names its author.
+
+        Raises BadDraft (names the field), NoSuchMailbox, NoSuchConversation, IdempotencyConflict.
+        """
         if draft.in_reply_to is not None:
             draft = replace(draft, in_reply_to=draft.in_reply_to.strip().strip("<>"))
         view = await self._store.mailbox(draft.mailbox_id)
@@ -43,9 +47,16 @@ class Accept:
         if idempotency is not None and (known := await self._store.repeated(view.mailbox.id, *idempotency)):
             return Accepted(known, repeated=True)
         conversation_id, parent = await self._context(view, draft)
+        draft = replace(draft, author=draft.author or by)
         return await self._write(view, draft, conversation_id, parent, idempotency)
 
-    async def reply(self, conversation_id: str, draft: Draft, idempotency: tuple[str, str] | None = None) -> Accepted:
+    async def reply(
+        self,
+        conversation_id: str,
+        draft: Draft,
+        idempotency: tuple[str, str] | None = None,
+        by: str | None = None,
+    ) -> Accepted:
         """Answers the newest message; recipients and subject default to its own. Raises as accept does."""
         conversation = await self._store.conversation(conversation_id)
         if conversation is None:
@@ -60,7 +71,7 @@ class Accept:
             draft = replace(draft, to=to, cc=draft.cc or cc)
         if not draft.subject:
             draft = replace(draft, subject=reply_subject(latest.parsed.subject if latest else conversation.subject))
-        return await self.accept(draft, idempotency)
+        return await self.accept(draft, idempotency, by)
 
     def _other_side(self, mailbox: Mailbox, latest: Message) -> tuple[tuple[Address, ...], tuple[Address, ...]]:
         if latest.flow is Flow.OUTBOUND:
@@ -68,15 +79,19 @@ class Accept:
         others = reply_recipients(latest.parsed, mailbox.address)
         return others.to, others.cc
 
-    async def cancel(self, delivery_id: str) -> Delivery:
-        """Raises NoSuchDelivery, and NotPossible where it is sent already, or on its way."""
-        return await self._person(delivery_id, Signal.CANCELLED)
+    async def cancel(self, delivery_id: str, by: str | None = None) -> Delivery:
+        """`by` is the person, for the story. Raises NoSuchDelivery, and NotPossible where it is sent or on its way."""
+        return await self._person(delivery_id, Signal.CANCELLED, by)
 
-    async def retry(self, delivery_id: str) -> Delivery:
+    async def retry(self, delivery_id: str, by: str | None = None) -> Delivery:
         """Sends it now, within its hold time. Raises NoSuchDelivery, NotPossible."""
-        return await self._person(delivery_id, Signal.RETRIED)
+        return await self._person(delivery_id, Signal.RETRIED, by)
 
-    async def _person(self, delivery_id: str, signal: Signal) -> Delivery:
+    async def confirm(self, delivery_id: str, by: str | None = None) -> Delivery:
+        """Marks an unconfirmed one as sent: the person knows that it arrived. Raises NoSuchDelivery, NotPossible."""
+        return await self._person(delivery_id, Signal.CONFIRMED, by)
+
+    async def _person(self, delivery_id: str, signal: Signal, by: str | None) -> Delivery:
         while True:
             delivery = await self._store.delivery(delivery_id)
             if delivery is None:
@@ -88,9 +103,19 @@ class Accept:
                 if delivery.expires_at <= now:
                     raise table.NotPossible(table.State.EXPIRED, signal)
                 changed = replace(changed, next_attempt_at=now, recipients=_again(delivery.recipients))
+            elif signal is Signal.CONFIRMED:
+                copy = await self._copy_of_confirmed(delivery)
+                changed = replace(changed, recipients=table.all_accepted(delivery), sent_copy=copy, diagnosis=None)
             events = delivery_events(self._world, changed, effects)
-            if await self._store.settle(None, Settlement(changed, delivery.state, events=events)):
+            done = Settlement(changed, delivery.state, events=events, signal=signal, by=by)
+            if await self._store.settle(None, done):
                 return changed
+
+    async def _copy_of_confirmed(self, delivery: Delivery) -> SentCopy:
+        view = await self._store.mailbox(delivery.mailbox_id)
+        if view is None or delivery.sent_copy is not SentCopy.NONE:
+            return delivery.sent_copy
+        return SentCopy.BY_PROVIDER if provider.by_key(view.mailbox.provider).saves_sent else SentCopy.DUE
 
     async def _context(self, view: MailboxView, draft: Draft) -> tuple[str | None, Message | None]:
         """The conversation that a draft continues, and the message that it answers."""
@@ -153,6 +178,7 @@ class Accept:
             next_attempt_at=_not_before(draft.send_at, now),
             updated_at=now,
             send_at=draft.send_at,
+            author=draft.author,
         )
         held = Event(self._world.identifier(Kind.EVENT), EventType.DELIVERY_HELD, now, mailbox.id)
         return await self._store.accept(Acceptance(message, composed.raw, delivery, held, idempotency))

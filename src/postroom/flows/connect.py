@@ -23,7 +23,7 @@ class NewMailbox:
     hold_hours: int = 72
     folders: tuple[str, ...] = ("INBOX",)
     reference: str | None = None
-    unconfirmed: UnconfirmedPolicy = UnconfirmedPolicy.RESEND
+    unconfirmed: UnconfirmedPolicy = UnconfirmedPolicy.ASK
 
 
 class NotConnected(Exception):
@@ -140,12 +140,12 @@ class Connect:
         await self._recover.works(view.mailbox, Direction.SMTP)
         return await self._view(mailbox_id)
 
-    async def pause(self, mailbox_id: str) -> MailboxView:
+    async def pause(self, mailbox_id: str, by: str | None = None) -> MailboxView:
         """Stops both directions; outgoing mail is held, and its clock runs on."""
-        return await self._signal(mailbox_id, Signal.PAUSED)
+        return await self._signal(mailbox_id, Signal.PAUSED, by)
 
-    async def resume(self, mailbox_id: str) -> MailboxView:
-        return await self._signal(mailbox_id, Signal.RESUMED)
+    async def resume(self, mailbox_id: str, by: str | None = None) -> MailboxView:
+        return await self._signal(mailbox_id, Signal.RESUMED, by)
 
     async def check(self, mailbox_id: str, on_step: OnStep | None = None) -> Report:
         """Probes a connected mailbox with what is saved, and sets its health accordingly.
@@ -182,9 +182,9 @@ class Connect:
             raise NoSuchMailbox
         return view
 
-    async def _signal(self, mailbox_id: str, signal: Signal) -> MailboxView:
+    async def _signal(self, mailbox_id: str, signal: Signal, by: str | None) -> MailboxView:
         view = await self._view(mailbox_id)
-        await self._recover.signal(view.mailbox, signal)
+        await self._recover.signal(view.mailbox, signal, by)
         return await self._view(mailbox_id)
 
     def _connection(self, mailbox: Mailbox, credential: Credential, *, saved: bool = False) -> Connection:

@@ -147,7 +147,8 @@ class Outbox:
         for one in (await self._store.deliveries(mailbox_id=lease.mailbox_id, state=State.SENDING)).items:
             if one.id not in self._under_way:
                 left = replace(one, state=state, updated_at=now, next_attempt_at=now)
-                await self._store.settle(lease, Settlement(left, State.SENDING))
+                lost = Settlement(left, State.SENDING, signal=Signal.UNANSWERED, because="store_lost")
+                await self._store.settle(lease, lost)
         self._doubtful.discard(lease.mailbox_id)
 
     async def _insist(self, write: Callable[[], Awaitable[T]]) -> T:

@@ -57,21 +57,26 @@ class Recover:
             signal = Signal.FAILED
         return await self._apply(mailbox, direction, signal, diagnosis)
 
-    async def signal(self, mailbox: Mailbox, signal: Signal) -> None:
-        """What a person did to the mailbox, for both directions."""
+    async def signal(self, mailbox: Mailbox, signal: Signal, by: str | None = None) -> None:
+        """What a person (`by`, for the stories of deliveries) did to the mailbox, for both directions."""
         for direction in Direction:
-            await self._apply(mailbox, direction, signal, None)
+            await self._apply(mailbox, direction, signal, None, by)
 
     async def lasted(self, mailbox: Mailbox, direction: Direction) -> Health:
         """A failure has lasted so long that people are told."""
         return await self._apply(mailbox, direction, Signal.LASTED, None)
 
     async def _apply(
-        self, mailbox: Mailbox, direction: Direction, signal: Signal, diagnosis: Diagnosis | None
+        self,
+        mailbox: Mailbox,
+        direction: Direction,
+        signal: Signal,
+        diagnosis: Diagnosis | None,
+        by: str | None = None,
     ) -> Health:
         while True:
             health = await self._store.health(mailbox.id, direction)
-            change = self.change(mailbox, health, signal, diagnosis)
+            change = replace(self.change(mailbox, health, signal, diagnosis), by=by)
             if await self._store.save_health(change, health.state):
                 break
             await asyncio.sleep(0)  # somebody else changed it meanwhile: judge again from there

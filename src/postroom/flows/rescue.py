@@ -88,7 +88,8 @@ class Rescue:
             state, effects = step(delivery.state, Signal.EXPIRED)
             expired = replace(delivery, state=state, updated_at=now)
             events = delivery_events(self._world, expired, effects)
-            if await self._store.settle(None, Settlement(expired, delivery.state, events=events)):
+            ended = Settlement(expired, delivery.state, events=events, signal=Signal.EXPIRED)
+            if await self._store.settle(None, ended):
                 log.warning("delivery expired", delivery=delivery.id, mailbox=delivery.mailbox_id)
 
     async def tell(self) -> None:

@@ -9,7 +9,7 @@ from datetime import timedelta
 import structlog
 
 from postroom.core import provider, retry
-from postroom.core.delivery import Delivery, Recipient, RecipientState, SentCopy, Signal, step
+from postroom.core.delivery import Delivery, SentCopy, Signal, all_accepted, step
 from postroom.core.mailbox import Direction, Mailbox, UnconfirmedPolicy
 from postroom.core.ports.store import Lease, Settlement, Store
 from postroom.core.ports.wire import ImapSession, ImapWire
@@ -21,8 +21,8 @@ from postroom.flows.turns import Turns
 
 log = structlog.get_logger()
 
-PATIENCE = timedelta(minutes=1)
-"""How long a provider that saves by itself may take to show a message in Sent."""
+PATIENCE = timedelta(minutes=5)
+"""How long Sent is looked into, again and again, for a message: slow servers show it late."""
 REST = timedelta(seconds=30)
 """Between errands to a mailbox whose IMAP did not serve."""
 AT_ONCE = 50
@@ -33,7 +33,8 @@ TRIES = 2
 class Sent:
     """Runs errands to the Sent folders of this worker's mailboxes, over sessions of their own."""
 
-    def __init__(self, store: Store, imap: ImapWire, own: Own, world: World) -> None:
+    def __init__(self, store: Store, imap: ImapWire, own: Own, world: World, *, patience: timedelta = PATIENCE) -> None:
+        self._patience = patience
         self._store = store
         self._imap = imap
         self._own = own
@@ -80,18 +81,13 @@ class Sent:
         await self._store.copied(lease, delivery.id, SentCopy.DONE)
 
     async def _looked(self, lease: Lease, mailbox: Mailbox, delivery: Delivery, *, found: bool) -> None:
+        """Until it is found, or patience is over. A provider that files what is sent then gives a certain answer."""
         now = self._world.now()
-        saves = provider.by_key(mailbox.provider).saves_sent
-        if found:
-            signal = Signal.FOUND
-        elif saves and now - delivery.updated_at < PATIENCE:
-            again = replace(delivery, next_attempt_at=now + retry.UNCONFIRMED)
-            await self._store.settle(lease, Settlement(again, delivery.state))
+        again = None if found else retry.next_look(delivery.updated_at, now, self._patience)
+        if again is not None:
+            await self._store.settle(lease, Settlement(replace(delivery, next_attempt_at=again), delivery.state))
             return
-        elif saves or (mailbox.unconfirmed is UnconfirmedPolicy.RESEND and await self._unanswered(delivery) < TRIES):
-            signal = Signal.ABSENT
-        else:
-            signal = Signal.UNKNOWABLE
+        signal = Signal.FOUND if found else await self._missing(mailbox, delivery)
         state, effects = step(delivery.state, signal)
         settled = replace(
             delivery,
@@ -99,20 +95,18 @@ class Sent:
             updated_at=now,
             next_attempt_at=delivery.expires_at if signal is Signal.UNKNOWABLE else now,
             sent_copy=SentCopy.DONE if found else delivery.sent_copy,
-            recipients=_accepted(delivery) if found else delivery.recipients,
+            recipients=all_accepted(delivery) if found else delivery.recipients,
             diagnosis=None if found else delivery.diagnosis,
         )
-        await self._store.settle(
-            lease, Settlement(settled, delivery.state, events=delivery_events(self._world, settled, effects))
-        )
+        events = delivery_events(self._world, settled, effects)
+        await self._store.settle(lease, Settlement(settled, delivery.state, events=events, signal=signal))
         log.info("looked into Sent", delivery=delivery.id, mailbox=mailbox.id, found=found, state=state)
+
+    async def _missing(self, mailbox: Mailbox, delivery: Delivery) -> Signal:
+        if provider.by_key(mailbox.provider).saves_sent:
+            return Signal.ABSENT
+        resend = mailbox.unconfirmed is UnconfirmedPolicy.RESEND
+        return Signal.ABSENT if resend and await self._unanswered(delivery) < TRIES else Signal.UNKNOWABLE
 
     async def _unanswered(self, delivery: Delivery) -> int:
         return sum(one.outcome is Signal.UNANSWERED for one in await self._store.attempts(delivery.id))
-
-
-def _accepted(delivery: Delivery) -> tuple[Recipient, ...]:
-    return tuple(
-        replace(one, state=RecipientState.ACCEPTED) if one.state is RecipientState.PENDING else one
-        for one in delivery.recipients
-    )

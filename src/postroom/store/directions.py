@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Select, Update, and_, bindparam, func, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Select, Update, and_, bindparam, func, or_, select, update
 
-from postroom.core.delivery import OPEN, Delivery, sources, step
+from postroom.core.delivery import OPEN, Delivery, State, sources, step
 from postroom.core.delivery import Signal as DeliverySignal
 from postroom.core.diagnosis.verdict import Diagnosis
 from postroom.core.events import Event, EventType, delivery_data
@@ -16,7 +17,7 @@ from postroom.core.health import UNTOLD, Health
 from postroom.core.health import State as HealthState
 from postroom.core.mailbox import Direction
 from postroom.core.ports.store import HealthChange, MailboxGone
-from postroom.store import eventlog
+from postroom.store import eventlog, story
 from postroom.store.rows import delivery_of_row, health_of_row, health_values
 from postroom.store.schema import among, delivery, health, mailbox
 
@@ -69,10 +70,10 @@ def save(connection: Connection, change: HealthChange, was: HealthState, now: da
         return False
     events = list(change.events)
     if change.deliveries is DeliverySignal.HOLD:
-        held = _hold(connection, new, now)
+        held = _hold(connection, new, now, change.by)
         events += [held_event(one, new_id(), now) for one in held]
     elif change.deliveries is DeliverySignal.RELEASE:
-        _release(connection, new.mailbox_id, now)
+        _release(connection, new.mailbox_id, now, change.by)
     eventlog.append(connection, events)
     return True
 
@@ -81,27 +82,45 @@ def held_event(held: Delivery, event_id: str, now: datetime) -> Event:
     return Event(event_id, EventType.DELIVERY_HELD, now, held.mailbox_id, delivery_data(held))
 
 
-def _target(signal: DeliverySignal) -> str:
+def as_sending_is(waiting: Delivery, sending: Health) -> tuple[Delivery, DeliverySignal | None]:
+    """A delivery that is about to wait, as it must wait: held where the mailbox does not send, else queued; and the
+    signal that made it so, if any."""
+    signal = DeliverySignal.RELEASE if sending.usable else DeliverySignal.HOLD
+    if waiting.state not in sources(signal):
+        return waiting, None
+    state, _ = step(waiting.state, signal)
+    return replace(waiting, state=state, diagnosis=None if sending.usable else sending.diagnosis), signal
+
+
+def because(sending: Health) -> str:
+    """Why sending holds deliveries: the code of its diagnosis, else its state."""
+    return sending.diagnosis.name if sending.diagnosis else str(sending.state)
+
+
+def _target(signal: DeliverySignal) -> State:
     """The one state that a signal leads to, from wherever."""
     (target,) = {step(state, signal)[0] for state in sources(signal)}
-    return str(target)
+    return target
 
 
-def _moved(mailbox_id: str, signal: DeliverySignal) -> Update:
-    """UPDATE of every delivery of a mailbox that a signal moves."""
-    return (
-        update(delivery)
-        .where(
-            delivery.c.mailbox_id == mailbox_id,
-            delivery.c.state.in_([str(one) for one in sources(signal)]),
-            among(delivery.c.state, OPEN),
-        )
-        .values(state=_target(signal))
+def _movable(mailbox_id: str, signal: DeliverySignal) -> ColumnElement[bool]:
+    """Every delivery of a mailbox that a signal moves."""
+    return and_(
+        delivery.c.mailbox_id == mailbox_id,
+        delivery.c.state.in_([str(one) for one in sources(signal)]),
+        among(delivery.c.state, OPEN),
     )
 
 
-def _hold(connection: Connection, why: Health, now: datetime) -> list[Delivery]:
-    moved = _moved(why.mailbox_id, DeliverySignal.HOLD).values(updated_at=now, diagnosis=_kept(why.diagnosis))
+def _moved(mailbox_id: str, signal: DeliverySignal) -> Update:
+    return update(delivery).where(_movable(mailbox_id, signal)).values(state=str(_target(signal)))
+
+
+def _hold(connection: Connection, why: Health, now: datetime, by: str | None) -> list[Delivery]:
+    hold = DeliverySignal.HOLD
+    movable = _movable(why.mailbox_id, hold)
+    story.add_all(connection, movable, now, _target(hold), hold, by=by, because=because(why))
+    moved = _moved(why.mailbox_id, hold).values(updated_at=now, diagnosis=_kept(why.diagnosis))
     rows = connection.execute(moved.returning(delivery)).all()
     return sorted(map(delivery_of_row, rows), key=lambda one: one.id)
 
@@ -110,7 +129,9 @@ def _kept(diagnosis: Diagnosis | None) -> dict[str, Any] | None:
     return diagnosis.as_dict() if diagnosis else None
 
 
-def _release(connection: Connection, mailbox_id: str, now: datetime) -> None:
+def _release(connection: Connection, mailbox_id: str, now: datetime, by: str | None) -> None:
+    release = DeliverySignal.RELEASE
+    story.add_all(connection, _movable(mailbox_id, release), now, _target(release), release, by=by)
     # next_attempt_at stays: it is long past, or a recipient's server, or send_at, asked for the wait.
     connection.execute(_moved(mailbox_id, DeliverySignal.RELEASE).values(updated_at=now, diagnosis=None))
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from sqlalchemy import Connection, bindparam, delete, func, or_, select, update
+from sqlalchemy import Connection, and_, bindparam, delete, func, or_, select, update
 
 from postroom.core.delivery import OPEN, State, step
 from postroom.core.delivery import Signal as DeliverySignal
 from postroom.core.ports.store import Lease, LeaseLost
+from postroom.store import story
 from postroom.store.database import insert
 from postroom.store.schema import among, delivery, mailbox, worker
 
@@ -82,13 +83,11 @@ def claim(
     ).all()
     claimed = [row.id for row in taken]
     unanswered, _ = step(State.SENDING, DeliverySignal.UNANSWERED)
-    connection.execute(
-        update(delivery)
-        .where(
-            delivery.c.mailbox_id.in_(claimed), delivery.c.state == str(State.SENDING), among(delivery.c.state, OPEN)
-        )
-        .values(state=str(unanswered), next_attempt_at=now, updated_at=now)
+    left = and_(
+        delivery.c.mailbox_id.in_(claimed), delivery.c.state == str(State.SENDING), among(delivery.c.state, OPEN)
     )
+    story.add_all(connection, left, now, unanswered, DeliverySignal.UNANSWERED, because=story.LOST)
+    connection.execute(update(delivery).where(left).values(state=str(unanswered), next_attempt_at=now, updated_at=now))
     connection.execute(delete(worker).where(worker.c.expires_at < now - patience - FORGOTTEN))
     return sorted((Lease(row.id, worker_id, row.epoch) for row in taken), key=lambda one: one.mailbox_id)
 

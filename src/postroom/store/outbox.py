@@ -25,13 +25,13 @@ from sqlalchemy import (
 
 from postroom.core.delivery import OPEN, Attempt, Delivery, SentCopy, State, sources
 from postroom.core.delivery import Signal as DeliverySignal
+from postroom.core.events import EventType
 from postroom.core.health import State as HealthState
 from postroom.core.identity import mailbox_of
 from postroom.core.mailbox import Direction
 from postroom.core.ports.store import Lease, MailboxGone, Page, Settlement
-from postroom.store import directions, eventlog, paging
+from postroom.store import directions, eventlog, paging, story
 from postroom.store.leases import fence
-from postroom.store.outgoing import held
 from postroom.store.rows import attempt_of_row, attempt_values, delivery_changes, delivery_of_row
 from postroom.store.schema import EXPIRING, among, attempt, delivery, health, mailbox
 
@@ -170,12 +170,18 @@ _TRY = _to_sending(DeliverySignal.TRIED)
 def begin(connection: Connection, lease: Lease, read: Delivery, now: datetime) -> bool:
     """To `sending`, where the mailbox's sending is connected."""
     fence(connection, lease)
-    return connection.execute(_BEGIN, _sending(lease, read, now)).rowcount == 1
+    if connection.execute(_BEGIN, _sending(lease, read, now)).rowcount == 0:
+        return False
+    story.add(connection, lease.mailbox_id, read.id, now, State.SENDING, DeliverySignal.BEGUN)
+    return True
 
 
 def try_held(connection: Connection, lease: Lease, read: Delivery, now: datetime) -> bool:
     fence(connection, lease)
-    return connection.execute(_TRY, _sending(lease, read, now)).rowcount == 1
+    if connection.execute(_TRY, _sending(lease, read, now)).rowcount == 0:
+        return False
+    story.add(connection, lease.mailbox_id, read.id, now, State.SENDING, DeliverySignal.TRIED)
+    return True
 
 
 def _sending(lease: Lease, read: Delivery, now: datetime) -> dict[str, Any]:
@@ -214,19 +220,23 @@ _SETTLE = update(delivery).where(
 def settle(
     connection: Connection, lease: Lease | None, settlement: Settlement, now: datetime, new_id: Callable[[], str]
 ) -> bool:
-    """What would wait in the queue of a mailbox that stopped sending meanwhile is held, and that is told."""
+    """What would wait in the queue of a mailbox that stopped sending meanwhile is held, and that is told; what would be
+    held though the mailbox sends again is queued."""
     if lease is not None:
         fence(connection, lease)
-    settled = settlement.delivery
+    settled, then = settlement.delivery, None
     events = list(settlement.events)
-    if settled.state in sources(DeliverySignal.HOLD):
+    held_in_vain = settled.state is State.HELD and settlement.was is State.SENDING
+    if settled.state in sources(DeliverySignal.HOLD) or held_in_vain:
         try:
             sending = directions.sending(connection, settled.mailbox_id)
         except MailboxGone:
             return False
-        if not sending.usable:
-            settled = held(settled, sending)
+        settled, then = directions.as_sending_is(settled, sending)
+        if then is DeliverySignal.HOLD:
             events.append(directions.held_event(settled, new_id(), now))
+        elif then is DeliverySignal.RELEASE:
+            events = [one for one in events if one.type is not EventType.DELIVERY_HELD]
     swapped = connection.execute(
         _SETTLE,
         {
@@ -241,8 +251,36 @@ def settle(
         return False
     if settlement.attempt is not None:
         connection.execute(insert(attempt).values(attempt_values(settled.mailbox_id, settlement.attempt)))
+    _tell(connection, settlement, now)
+    if then is not None:
+        because = directions.because(sending) if then is DeliverySignal.HOLD else None
+        story.add(connection, settled.mailbox_id, settled.id, now, settled.state, then, because=because)
     eventlog.append(connection, events)
     return True
+
+
+def _tell(connection: Connection, settlement: Settlement, now: datetime) -> None:
+    """The line of the story that a settlement is; one that only moves a time tells nothing."""
+    tried, settled = settlement.attempt, settlement.delivery
+    signal = settlement.signal or (tried.outcome if tried else None)
+    if signal is None:
+        return
+    because = settlement.because
+    if because is None and tried is not None and tried.diagnosis is not None:
+        because = tried.diagnosis.name
+    story.add(
+        connection,
+        settled.mailbox_id,
+        settled.id,
+        now,
+        settled.state,
+        signal,
+        by=settlement.by,
+        attempt=tried.number if tried else None,
+        because=because,
+    )
+    if signal is DeliverySignal.RETRIED:
+        connection.execute(update(delivery).where(_this(settled.id)).values(bounces=None))
 
 
 def errands_due(connection: Connection, worker_id: str, now: datetime) -> list[str]:

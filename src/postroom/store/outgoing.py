@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, Row, select
 
-from postroom.core.delivery import Delivery, step
+from postroom.core.delivery import Delivery, first_warning
 from postroom.core.delivery import Signal as DeliverySignal
-from postroom.core.health import Health
 from postroom.core.ports.store import Acceptance, Accepted, IdempotencyConflict
-from postroom.store import conversations, directions, eventlog, messages
+from postroom.store import conversations, directions, eventlog, messages, story
 from postroom.store.database import insert_new
 from postroom.store.messages import Kept
 from postroom.store.rows import delivery_of_row, delivery_values
@@ -25,9 +23,10 @@ def accept(connection: Connection, acceptance: Acceptance, now: datetime) -> Acc
     taken = acceptance.delivery
     health = directions.sending(connection, taken.mailbox_id)
     if not health.usable:
-        taken = held(taken, health)
+        taken, _ = directions.as_sending_is(taken, health)
     key, digest = acceptance.idempotency or (None, "")
-    values = {**delivery_values(taken), "idempotency_key": key, "idempotency_digest": digest}
+    warn_at = first_warning(taken.accepted_at, taken.send_at, taken.expires_at)
+    values = {**delivery_values(taken), "idempotency_key": key, "idempotency_digest": digest, "warn_at": warn_at}
     if connection.execute(insert_new(connection, delivery), values).rowcount == 0:
         known = repeated(connection, taken.mailbox_id, key, digest)
         if known is None:
@@ -36,15 +35,11 @@ def accept(connection: Connection, acceptance: Acceptance, now: datetime) -> Acc
     messages.add(connection, [Kept(acceptance.message, acceptance.raw, hashlib.sha256(acceptance.raw).digest())])
     conversations.join(connection, taken.mailbox_id, [acceptance.message])
     if not health.usable:
+        reason = directions.because(health)
+        story.add(connection, taken.mailbox_id, taken.id, now, taken.state, DeliverySignal.HOLD, because=reason)
         event = acceptance.held_event
         eventlog.append(connection, [directions.held_event(taken, event.id, now)])
     return Accepted(taken)
-
-
-def held(queued: Delivery, why: Health) -> Delivery:
-    """The delivery as it waits for a mailbox that does not send."""
-    state, _ = step(queued.state, DeliverySignal.HOLD)
-    return replace(queued, state=state, diagnosis=why.diagnosis)
 
 
 def repeated(connection: Connection, mailbox_id: str, key: str | None, digest: str) -> Delivery | None:

@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import Row
 
 from postroom.core.cursor import Cursor
-from postroom.core.delivery import Attempt, Delivery, Recipient, SentCopy
+from postroom.core.delivery import Attempt, Delivery, Recipient, RecipientState, SentCopy
 from postroom.core.delivery import Signal as DeliverySignal
 from postroom.core.delivery import State as DeliveryState
 from postroom.core.diagnosis.verdict import Diagnosis
@@ -142,6 +142,8 @@ def delivery_values(delivery: Delivery) -> Values:
         "accepted_at": delivery.accepted_at,
         "send_at": delivery.send_at,
         "expires_at": delivery.expires_at,
+        "author": delivery.author,
+        "resend_of": delivery.resend_of,
         **delivery_changes(delivery),
     }
 
@@ -168,7 +170,7 @@ def delivery_of_row(row: Row[Any]) -> Delivery:
         conversation_id=row.conversation_id,
         state=DeliveryState(row.state),
         sender=row.sender,
-        recipients=tuple(Recipient.from_dict(one) for one in row.recipients),
+        recipients=_recipients(row),
         size=row.size,
         accepted_at=row.accepted_at,
         expires_at=row.expires_at,
@@ -178,7 +180,18 @@ def delivery_of_row(row: Row[Any]) -> Delivery:
         send_at=row.send_at,
         diagnosis=_diagnosis(row.diagnosis),
         sent_copy=SentCopy(row.sent_copy),
+        author=row.author,
+        resend_of=row.resend_of,
     )
+
+
+def _recipients(row: Row[Any]) -> tuple[Recipient, ...]:
+    """Of those who accepted it some may have sent it back."""
+    recipients = tuple(Recipient.from_dict(one) for one in row.recipients)
+    if not row.bounces:
+        return recipients
+    bounced = {one["address"]: Recipient.from_dict(one) for one in row.bounces}
+    return tuple(bounced.get(one.address, one) if one.state is RecipientState.ACCEPTED else one for one in recipients)
 
 
 def attempt_values(mailbox_id: str, attempt: Attempt) -> Values:

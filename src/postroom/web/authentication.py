@@ -29,6 +29,7 @@ _MOST_REMEMBERED = 1000
 @dataclass(slots=True)
 class _Known:
     key_id: str
+    name: str
     until: datetime
 
 
@@ -42,20 +43,20 @@ class Keys:
         self._noted: dict[str, datetime] = {}
         self._keeping: set[asyncio.Task[None]] = set()
 
-    async def admits(self, digest: str) -> bool:
-        """Whether the token with this digest is a key that is not revoked. Raises StoreUnavailable."""
+    async def admits(self, digest: str) -> str | None:
+        """The name of the key with this digest; None where it is unknown or revoked. Raises StoreUnavailable."""
         now = self._world.now()
         known = self._known.get(digest)
         if known is None or known.until <= now:
             key = await self._store.key(digest)
             if key is None:
                 self._known.pop(digest, None)
-                return False
+                return None
             if len(self._known) >= _MOST_REMEMBERED:
                 self._known.clear()
-            known = self._known[digest] = _Known(key.id, now + REMEMBERED)
+            known = self._known[digest] = _Known(key.id, key.name, now + REMEMBERED)
         self._note(known.key_id, now)
-        return True
+        return known.name
 
     def _note(self, key_id: str, now: datetime) -> None:
         noted = self._noted.get(key_id)
@@ -98,11 +99,12 @@ class Authentication:
         if scheme.lower() != "bearer" or not token.strip():
             return _unauthorized("Send an API key in the header: Authorization: Bearer pr_…", 'Bearer realm="Postroom"')
         digest = apikey.digest(token.strip())
-        if not await self._keys.admits(digest):
+        name = await self._keys.admits(digest)
+        if name is None:
             return _unauthorized(
                 "This API key is unknown or was revoked.", 'Bearer realm="Postroom", error="invalid_token"'
             )
-        scope["state"] = {**scope.get("state", {}), "key_digest": digest}
+        scope["state"] = {**scope.get("state", {}), "key_digest": digest, "key_name": name}
         return None
 
 

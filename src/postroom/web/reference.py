@@ -47,6 +47,7 @@ _CONFLICTS = {
     "reply": "The idempotency key was used for another request.",
     "retry_delivery": "The delivery's state does not allow it.",
     "cancel_delivery": "The delivery's state does not allow it.",
+    "confirm_delivery": "The delivery is not unconfirmed.",
 }
 _NEW = {"Location": "The path of what was made."}
 _TAKEN = {**_NEW, "Idempotent-Replayed": "`true` where the idempotency key came before: nothing was sent again."}

@@ -39,3 +39,11 @@ def services_of(request: Request) -> Services:
 
 
 Injected = Annotated[Services, Depends(services_of)]
+
+
+def person_of(request: Request) -> str:
+    """Who sends this request, as stories of deliveries name them: the name of the API key."""
+    return f"key {request.scope.get('state', {}).get('key_name', '')}".strip()
+
+
+By = Annotated[str, Depends(person_of)]

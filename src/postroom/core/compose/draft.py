@@ -28,7 +28,8 @@ class File:
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """What somebody wants to send. `headers` are X-… only; `in_reply_to` is a Message-ID without brackets."""
+    """What somebody wants to send. `headers` are X-… only; `in_reply_to` is a Message-ID without brackets; `author` is
+    who wrote it, for the delivery's story, and stands in no header."""
 
     mailbox_id: str
     to: tuple[Address, ...]
@@ -42,3 +43,4 @@ class Draft:
     in_reply_to: str | None = None
     conversation_id: str | None = None
     send_at: datetime | None = None
+    author: str | None = None

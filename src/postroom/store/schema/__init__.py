@@ -12,7 +12,7 @@ from postroom.store.schema.inbound import conversation, conversation_reference, 
 from postroom.store.schema.keys import api_key, secret_key
 from postroom.store.schema.mailboxes import credential, health, mailbox, worker
 from postroom.store.schema.oauth import oauth_authorization, oauth_client
-from postroom.store.schema.outbox import EXPIRING, attempt, delivery
+from postroom.store.schema.outbox import EXPIRING, attempt, delivery, transition
 
 __all__ = [
     "EXPIRING",
@@ -35,6 +35,7 @@ __all__ = [
     "oauth_client",
     "raw",
     "secret_key",
+    "transition",
     "webhook",
     "webhook_call",
     "worker",

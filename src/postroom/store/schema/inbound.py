@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import Column, Index, LargeBinary, Text
 
-from postroom.store.columns import Instant, Json, Number
+from postroom.store.columns import Flag, Instant, Json, Number
 from postroom.store.schema.base import of_mailbox, table
 
 folder = table(
@@ -51,6 +51,7 @@ message = table(
     Column("received_at", Instant, nullable=False, comment="When it arrived, or was accepted for sending"),
     Column("quarantine", Text, comment="Why it could not be read; null for a readable one"),
     Column("parsed", Json, nullable=False, comment="What the raw bytes say"),
+    Column("automatic", Flag, nullable=False, server_default="0", comment="Whether a program wrote it (RFC 3834)"),
     Index("message_rfc", "mailbox_id", "rfc_message_id", "digest"),
     Index("message_conversation", "mailbox_id", "conversation_id", "received_at", "id"),
     comment="The messages that we keep",
@@ -75,6 +76,7 @@ conversation = table(
     Column("participants", Json, nullable=False, comment="Who wrote or was written to"),
     Column("topic", Text, comment="Its subject without Re: and the like; null where that is too short to tell one"),
     Column("merged_into", Text, comment="The conversation that has its messages since a person merged the two"),
+    Column("looped_at", Instant, comment="When automatic mail in it was stopped"),
     Index("conversation_latest", "updated_at", "id"),
     Index("conversation_of_mailbox", "mailbox_id", "updated_at", "id"),
     comment="The messages that belong together",

@@ -1,10 +1,10 @@
-"""Tables of what goes out: deliveries and their attempts. It holds no queries."""
+"""Tables of what goes out: deliveries, their attempts and their story. It holds no queries."""
 
 from __future__ import annotations
 
 from sqlalchemy import Column, Index, Text
 
-from postroom.core.delivery import OPEN, SentCopy, sources
+from postroom.core.delivery import OPEN, WAITING, SentCopy, sources
 from postroom.core.delivery import Signal as DeliverySignal
 from postroom.store.columns import Instant, Json, Number
 from postroom.store.schema.base import among, of_mailbox, table
@@ -32,6 +32,10 @@ delivery = table(
     Column("sent_copy", Text, nullable=False, comment="Whether the Sent folder has it"),
     Column("idempotency_key", Text, comment="The client's key"),
     Column("idempotency_digest", Text, comment="Digest of the client's request"),
+    Column("author", Text, comment="Who handed it in"),
+    Column("resend_of", Text, comment="The delivery whose message it sends anew"),
+    Column("warn_at", Instant, comment="When people are told next that it waits"),
+    Column("bounces", Json, comment="Recipients at whom it failed after it was taken; written by reports alone"),
     Index("delivery_latest", "accepted_at", "id"),
     Index("delivery_state", "mailbox_id", "state", "id"),
     Index("delivery_conversation", "mailbox_id", "conversation_id", "id"),
@@ -67,6 +71,37 @@ Index(
     unique=True,
     sqlite_where=delivery.c.idempotency_key.is_not(None),
     postgresql_where=delivery.c.idempotency_key.is_not(None),
+)
+
+Index(
+    "delivery_waiting",
+    delivery.c.warn_at,
+    delivery.c.mailbox_id,
+    sqlite_where=among(delivery.c.state, WAITING),
+    postgresql_where=among(delivery.c.state, WAITING),
+)
+Index(
+    "delivery_bounced",
+    delivery.c.mailbox_id,
+    delivery.c.id,
+    sqlite_where=delivery.c.bounces.is_not(None),
+    postgresql_where=delivery.c.bounces.is_not(None),
+)
+
+transition = table(
+    "transition",
+    of_mailbox(),
+    Column("delivery_id", Text, primary_key=True, comment="Its delivery"),
+    Column("number", Number, primary_key=True, comment="From 1"),
+    Column("at", Instant, nullable=False, comment="When it happened"),
+    Column("state", Text, nullable=False, comment="The state from then on"),
+    Column("cause", Text, nullable=False, comment="Name of a core.delivery.Signal or Report"),
+    Column("by", Text, comment="The person who did it; null for Postroom"),
+    Column("attempt", Number, comment="The try that led to it"),
+    Column("because", Text, comment="Code of the diagnosis, or a word such as paused"),
+    Column("note", Text, comment="What a server said"),
+    comment="The story of each delivery, never changed once written",
+    rowid=False,
 )
 
 attempt = table(

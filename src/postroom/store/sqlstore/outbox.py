@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from postroom.core.delivery import Attempt, Delivery, SentCopy
+from postroom.core.delivery import Attempt, Delivery, SentCopy, Transition
 from postroom.core.delivery import State as DeliveryState
 from postroom.core.ports.store import Acceptance, Accepted, Lease, Page, Settlement
-from postroom.store import outbox, outgoing
+from postroom.store import outbox, outgoing, story
 from postroom.store.sqlstore.base import Base
 
 
@@ -36,6 +36,9 @@ class OutboxMethods(Base):
 
     async def attempts(self, delivery_id: str) -> list[Attempt]:
         return await self._read(outbox.attempts, delivery_id)
+
+    async def transitions(self, delivery_id: str) -> list[Transition]:
+        return await self._read(story.of, delivery_id)
 
     async def mailboxes_due(self, worker_id: str, now: datetime) -> list[str]:
         return await self._read(outbox.mailboxes_due, worker_id, now)

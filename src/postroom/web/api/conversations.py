@@ -24,7 +24,7 @@ from postroom.web.schema.message import (
     MessageList,
     Split,
 )
-from postroom.web.services import Injected
+from postroom.web.services import By, Injected
 
 router = APIRouter(prefix="/conversations", tags=["conversations"])
 
@@ -79,11 +79,16 @@ async def split(services: Injected, conversation_id: ConversationId, given: Spli
 
 @router.post("/{conversation_id}/replies", operation_id="reply", status_code=202)
 async def reply(
-    services: Injected, conversation_id: ConversationId, given: NewReply, idempotency: Idempotent, response: Response
+    services: Injected,
+    by: By,
+    conversation_id: ConversationId,
+    given: NewReply,
+    idempotency: Idempotent,
+    response: Response,
 ) -> Delivery:
     """Answers in a conversation: to whoever wrote last, with the headers that keep it together in mail programs."""
     mailbox_id = mailbox_of(conversation_id)
     if mailbox_id is None:
         raise problem.not_found("conversation")
     draft = given.draft(mailbox_id)
-    return answered(await services.accept.reply(conversation_id, draft, await idempotency.of(given)), response)
+    return answered(await services.accept.reply(conversation_id, draft, await idempotency.of(given), by), response)

@@ -6,10 +6,11 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query
 
+from postroom.core.story import story
 from postroom.web import problem
 from postroom.web.schema.delivery import Delivery, DeliveryList, DeliveryQuery, DeliveryWithAttempts
 from postroom.web.schema.fields import DeliveryId
-from postroom.web.services import Injected
+from postroom.web.services import By, Injected
 
 router = APIRouter(prefix="/deliveries", tags=["deliveries"])
 
@@ -29,20 +30,29 @@ async def show_all(services: Injected, query: Annotated[DeliveryQuery, Query()])
 
 @router.get("/{delivery_id}", operation_id="get_delivery")
 async def show(services: Injected, delivery_id: DeliveryId) -> DeliveryWithAttempts:
-    """One delivery with every attempt that was made."""
+    """One delivery with every attempt that was made, and its story."""
     delivery = await services.store.delivery(delivery_id)
     if delivery is None:
         raise problem.not_found("delivery")
-    return DeliveryWithAttempts.with_attempts(delivery, await services.store.attempts(delivery_id))
+    attempts = await services.store.attempts(delivery_id)
+    transitions = await services.store.transitions(delivery_id)
+    return DeliveryWithAttempts.with_attempts(delivery, attempts, story(delivery, transitions))
 
 
 @router.post("/{delivery_id}/retry", operation_id="retry_delivery")
-async def retry(services: Injected, delivery_id: DeliveryId) -> Delivery:
+async def retry(services: Injected, by: By, delivery_id: DeliveryId) -> Delivery:
     """Sends it again now: one that failed, was put off, or whose answer was cut off. Its hold time runs on."""
-    return Delivery.of(await services.accept.retry(delivery_id))
+    return Delivery.of(await services.accept.retry(delivery_id, by))
+
+
+@router.post("/{delivery_id}/confirm", operation_id="confirm_delivery")
+async def confirm(services: Injected, by: By, delivery_id: DeliveryId) -> Delivery:
+    """Marks an unconfirmed one as sent, for whoever knows that it arrived: it is not sent again, and Sent gets its
+    copy."""
+    return Delivery.of(await services.accept.confirm(delivery_id, by))
 
 
 @router.post("/{delivery_id}/cancel", operation_id="cancel_delivery")
-async def cancel(services: Injected, delivery_id: DeliveryId) -> Delivery:
+async def cancel(services: Injected, by: By, delivery_id: DeliveryId) -> Delivery:
     """Takes it back, as long as it waits."""
-    return Delivery.of(await services.accept.cancel(delivery_id))
+    return Delivery.of(await services.accept.cancel(delivery_id, by))

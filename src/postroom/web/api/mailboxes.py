@@ -16,7 +16,7 @@ from postroom.web.schema.connection import MailboxChange, MailboxQuery, NewMailb
 from postroom.web.schema.fields import MailboxId
 from postroom.web.schema.mailbox import Mailbox, MailboxList
 from postroom.web.schema.report import Report
-from postroom.web.services import Injected
+from postroom.web.services import By, Injected
 
 router = APIRouter(prefix="/mailboxes", tags=["mailboxes"])
 
@@ -86,15 +86,15 @@ async def reauthenticate(services: Injected, mailbox_id: MailboxId, given: Reaut
 
 
 @router.post("/{mailbox_id}/pause", operation_id="pause_mailbox")
-async def pause(services: Injected, mailbox_id: MailboxId) -> Mailbox:
+async def pause(services: Injected, by: By, mailbox_id: MailboxId) -> Mailbox:
     """Stops reading and sending. Outgoing mail is held, and its hold time runs on."""
-    return Mailbox.of(await services.connect.pause(mailbox_id), services.world.now())
+    return Mailbox.of(await services.connect.pause(mailbox_id, by), services.world.now())
 
 
 @router.post("/{mailbox_id}/resume", operation_id="resume_mailbox")
-async def resume(services: Injected, mailbox_id: MailboxId) -> Mailbox:
+async def resume(services: Injected, by: By, mailbox_id: MailboxId) -> Mailbox:
     """Starts a paused mailbox again."""
-    return Mailbox.of(await services.connect.resume(mailbox_id), services.world.now())
+    return Mailbox.of(await services.connect.resume(mailbox_id, by), services.world.now())
 
 
 @router.post("/{mailbox_id}/check", operation_id="check_mailbox")

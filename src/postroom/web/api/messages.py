@@ -19,7 +19,7 @@ from postroom.web.schema.delivery import Delivery
 from postroom.web.schema.draft import NewMessage
 from postroom.web.schema.fields import MessageId
 from postroom.web.schema.message import Message
-from postroom.web.services import Injected, Services
+from postroom.web.services import By, Injected, Services
 
 router = APIRouter(prefix="/messages", tags=["messages"])
 
@@ -29,10 +29,10 @@ _BINARY = {"schema": {"type": "string", "contentMediaType": "application/octet-s
 
 
 @router.post("", operation_id="send_message", status_code=202)
-async def send(services: Injected, given: NewMessage, idempotency: Idempotent, response: Response) -> Delivery:
+async def send(services: Injected, by: By, given: NewMessage, idempotency: Idempotent, response: Response) -> Delivery:
     """Takes a message for sending. When this answers, the message is on disk: it is sent as soon as the mailbox can,
     and held while sending does not work, up to the mailbox's `hold_hours`."""
-    accepted = await services.accept.accept(given.draft(), await idempotency.of(given))
+    accepted = await services.accept.accept(given.draft(), await idempotency.of(given), by)
     return answered(accepted, response)
 
 

@@ -50,7 +50,7 @@ Unconfirmed = Annotated[
     UnconfirmedPolicy,
     Field(
         description="What happens to a message whose answer was cut off and that the Sent folder does not show: it is "
-        "sent again (`resend`) or waits for a person (`ask`)."
+        "waits for a person (`ask`) or is sent again once (`resend`)."
     ),
 ]
 
@@ -120,7 +120,7 @@ class NewMailbox(NewConnection):
     hold_hours: HoldHours = 72
     folders: Folders = Field(default_factory=lambda: ["INBOX"])
     reference: Reference | None = None
-    unconfirmed: Unconfirmed = UnconfirmedPolicy.RESEND
+    unconfirmed: Unconfirmed = UnconfirmedPolicy.ASK
 
 
 class MailboxChange(Input):

@@ -8,6 +8,7 @@ from typing import Any
 from pydantic import Field
 
 from postroom.core import delivery as core
+from postroom.core import story as core_story
 from postroom.web.schema.base import ListOf, ListQuery, Output
 from postroom.web.schema.diagnosis import Diagnosis
 from postroom.web.schema.fields import ConversationId, MailboxId
@@ -49,6 +50,9 @@ class Delivery(Output):
     next_attempt_at: datetime | None = Field(description="null where no attempt is to come by itself.")
     updated_at: datetime
     attempt_count: int
+    author: str | None = Field(description="Who handed it in: as the request said, else the API key.")
+    resend_of: str | None = Field(description="The delivery whose message this one sends anew.")
+    bounced: bool = Field(description="Whether it came back from a recipient; `recipients` say from whom and why.")
     diagnosis: Diagnosis | None
     sent_copy: core.SentCopy = Field(description="Whether the Sent folder has its copy.")
 
@@ -83,14 +87,51 @@ class Attempt(Output):
         )
 
 
-class DeliveryWithAttempts(Delivery):
-    """A delivery with everything that was tried."""
+class Chapter(Output):
+    """One thing that happened to a delivery; never changed once written."""
 
-    attempts: list[Attempt] = Field(description="The first one first.")
+    at: datetime
+    state: core.State = Field(description="From then on.")
+    cause: str = Field(examples=["hold"], description="A word for programs: handed_in, begun, accepted, hold, …")
+    words: str = Field(examples=["sending stopped working"], description="The same for people.")
+    by: str | None = Field(examples=["key crm"], description="The person who did it; null where it came by itself.")
+    attempt: int | None = Field(description="The number of the attempt that led to it.")
+    because: str | None = Field(
+        examples=["smtp.invalid_credentials"], description="The code of a diagnosis, or a word such as paused."
+    )
+    why: str | None = Field(description="What that means, for people.")
+    note: str | None = Field(description="What a server said.")
 
     @classmethod
-    def with_attempts(cls, delivery: core.Delivery, attempts: list[core.Attempt]) -> DeliveryWithAttempts:
-        return cls(**_fields(delivery), attempts=[Attempt.of(one) for one in attempts])
+    def of(cls, chapter: core_story.Chapter) -> Chapter:
+        return cls(
+            at=chapter.at,
+            state=chapter.state,
+            cause=chapter.cause,
+            words=chapter.words,
+            by=chapter.by,
+            attempt=chapter.attempt,
+            because=chapter.because,
+            why=chapter.why,
+            note=chapter.note,
+        )
+
+
+class DeliveryWithAttempts(Delivery):
+    """A delivery with everything that was tried, and everything that happened to it."""
+
+    attempts: list[Attempt] = Field(description="The first one first.")
+    history: list[Chapter] = Field(description="The first one first.")
+
+    @classmethod
+    def with_attempts(
+        cls, delivery: core.Delivery, attempts: list[core.Attempt], history: tuple[core_story.Chapter, ...]
+    ) -> DeliveryWithAttempts:
+        return cls(
+            **_fields(delivery),
+            attempts=[Attempt.of(one) for one in attempts],
+            history=[Chapter.of(one) for one in history],
+        )
 
 
 class DeliveryList(ListOf[Delivery]):
@@ -122,6 +163,9 @@ def _fields(delivery: core.Delivery) -> dict[str, Any]:
         "next_attempt_at": delivery.next_attempt_at if delivery.state in core.WAITING else None,
         "updated_at": delivery.updated_at,
         "attempt_count": delivery.attempts,
+        "author": delivery.author,
+        "resend_of": delivery.resend_of,
+        "bounced": delivery.bounced,
         "diagnosis": Diagnosis.of(delivery.diagnosis),
         "sent_copy": delivery.sent_copy,
     }

@@ -79,6 +79,9 @@ class Content(Input):
         ),
     ] = Field(default_factory=dict)
     send_at: Time | None = Field(None, description="Not before this time.")
+    author: Annotated[Line, Field(min_length=1, max_length=200)] | None = Field(
+        None, description="Your name for who wrote it; told in the delivery and its events, not to recipients."
+    )
 
     @field_validator("attachments")
     @classmethod
@@ -157,4 +160,5 @@ def _draft(
         in_reply_to=in_reply_to,
         conversation_id=conversation_id,
         send_at=content.send_at,
+        author=content.author,
     )

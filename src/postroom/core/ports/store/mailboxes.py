@@ -50,12 +50,14 @@ class MailboxView:
 class HealthChange:
     """A direction's new row, written with what follows from it.
 
-    `deliveries`: HOLD moves queued and deferred ones to held, RELEASE moves held ones to queued, due now.
+    `deliveries`: HOLD moves queued and deferred ones to held, RELEASE moves held ones to queued, due now. `by` is the
+    person who did it, None where it came about by itself.
     """
 
     health: Health
     deliveries: DeliverySignal | None = None
     events: tuple[Event, ...] = ()
+    by: str | None = None
 
 
 class MailboxStore(Protocol):

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
-from postroom.core.delivery import Attempt, Delivery, SentCopy
+from postroom.core.delivery import Attempt, Delivery, SentCopy, Signal, Transition
 from postroom.core.delivery import State as DeliveryState
 from postroom.core.events import Event
 from postroom.core.message import Message
@@ -39,12 +39,20 @@ class IdempotencyConflict(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Settlement:
-    """The outcome of a try or of a look into Sent, written at once: state, attempt, recipients, events."""
+    """The outcome of a try, of a look into Sent or of what a person did, written at once: state, attempt, recipients,
+    events, and a line of its story.
+
+    `signal` is what happened, the attempt's outcome unless given, None where nothing is to be told of; `by` is the
+    person, `because` the code of a diagnosis or a word (core.story).
+    """
 
     delivery: Delivery  # as it is from now on
     was: DeliveryState
     attempt: Attempt | None = None
     events: tuple[Event, ...] = ()
+    signal: Signal | None = None
+    by: str | None = None
+    because: str | None = None
 
 
 class OutboxStore(Protocol):
@@ -70,6 +78,10 @@ class OutboxStore(Protocol):
         ...
 
     async def attempts(self, delivery_id: str) -> list[Attempt]: ...
+    async def transitions(self, delivery_id: str) -> list[Transition]:
+        """In their order, without the acceptance, which the delivery itself tells of."""
+        ...
+
     async def mailboxes_due(self, worker_id: str, now: datetime) -> list[str]:
         """Of this worker's mailboxes with sending connected: those with a delivery that is due."""
         ...
