@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import structlog
 import uvicorn
 
-from postroom import __version__
+from postroom import __version__, keyfile
 from postroom.core.identity import Kind
 from postroom.core.ports.store import Store
 from postroom.core.ports.world import World
@@ -34,7 +34,7 @@ from postroom.flows.round_trip import Traveller
 from postroom.flows.sent import Sent
 from postroom.flows.sync import Sync
 from postroom.flows.watch import Watch
-from postroom.settings import BadSettings, Settings, secret_key
+from postroom.settings import BadSettings, Settings
 from postroom.store import open_store
 from postroom.wire.discovery import Discovery
 from postroom.wire.imap import Imap
@@ -70,7 +70,8 @@ async def build(settings: Settings, world: World | None = None) -> AsyncIterator
     Raises BadSettings, StoreUnavailable.
     """
     world = world or RealWorld()
-    store = await open_store(settings.database_url, secret_key=secret_key(settings), world=world)
+    first, *earlier = keyfile.keys(settings)
+    store = await open_store(settings.database_url, secret_key=first, earlier_keys=earlier, world=world)
     try:
         yield _house(settings, world, store)
     finally:

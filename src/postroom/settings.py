@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
-import secrets
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
 
 from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
-
-KEY_BYTES = 32
 
 
 class BadSettings(Exception):
@@ -31,6 +25,8 @@ class Settings(BaseSettings):
     """`postgresql://user:password@host/name`, or `sqlite:///path`; empty is a SQLite file in the data folder."""
     secret_key: SecretStr | None = None
     """Encrypts credentials: 64 hexadecimal digits. Unset: a key file is made in the data folder on first start."""
+    secret_key_old: SecretStr | None = None
+    """The key before POSTROOM_SECRET_KEY, while everything is sealed anew: it still opens what it sealed."""
     host: str = "127.0.0.1"
     """Address to listen on."""
     port: int = Field(default=8025, ge=0, le=65535)
@@ -72,44 +68,3 @@ def load(overrides: Mapping[str, object] | None = None) -> Settings:
         first = invalid.errors()[0]
         name = "POSTROOM_" + "_".join(str(part) for part in first["loc"]).upper()
         raise BadSettings(f"{name}: {first['msg']}. Every setting is explained in docs/settings.md.") from None
-
-
-def secret_key(settings: Settings) -> bytes:
-    """The key of the vault, from the environment or the key file (made here on first start). Raises BadSettings."""
-    if settings.secret_key is not None:
-        return _key("POSTROOM_SECRET_KEY", settings.secret_key.get_secret_value())
-    path = settings.data / "secret.key"
-    try:
-        settings.data.mkdir(parents=True, exist_ok=True)
-        if not path.exists():
-            _make_key_file(path)
-        if path.stat().st_mode & 0o077:
-            raise BadSettings(f"{path} can be read by others. Mend it: chmod 600 {path}")
-        return _key(str(path), path.read_text())
-    except OSError as fault:
-        raise BadSettings(
-            f"POSTROOM_DATA: {settings.data.absolute()} cannot be used ({fault.strerror}). "
-            "Choose a folder that this user may write to."
-        ) from None
-
-
-def _make_key_file(path: Path) -> None:
-    """Whole or not at all: a start that is cut off, or a second one beside it, must not leave half a key."""
-    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=path.name)
-    with os.fdopen(descriptor, "w") as file:
-        file.write(secrets.token_hex(KEY_BYTES) + "\n")
-        file.flush()
-        os.fsync(file.fileno())
-    with contextlib.suppress(FileExistsError):
-        os.link(name, path)
-    Path(name).unlink()
-
-
-def _key(name: str, text: str) -> bytes:
-    try:
-        key = bytes.fromhex(text.strip())
-    except ValueError:
-        key = b""
-    if len(key) != KEY_BYTES:
-        raise BadSettings(f"{name}: must be {2 * KEY_BYTES} hexadecimal digits, for example from: openssl rand -hex 32")
-    return key

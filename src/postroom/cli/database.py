@@ -7,6 +7,7 @@ import asyncio
 import typer
 
 from postroom import settings
+from postroom.cli import rekey
 from postroom.cli.output import print_json, say
 from postroom.store import migrate as migrate_store
 from postroom.store import schema_version
@@ -31,6 +32,10 @@ def migrate() -> None:
     url = settings.load().database_url
     asyncio.run(migrate_store(url))
     say(f"{_without_password(url)} is up to date.")
+
+
+app.command("rekey")(rekey.rekey)
+app.command("key-lost")(rekey.key_lost)
 
 
 def _without_password(url: str) -> str:

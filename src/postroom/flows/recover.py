@@ -57,6 +57,13 @@ class Recover:
             signal = Signal.FAILED
         return await self._apply(mailbox, direction, signal, diagnosis)
 
+    async def unknown_credential(self, mailbox: Mailbox, direction: Direction, diagnosis: Diagnosis) -> Health:
+        """We have nothing to sign in with any more: nothing is tried to confirm that, and no provider is to blame."""
+        health = await self._apply(mailbox, direction, Signal.SIGN_IN_REFUSED, diagnosis)
+        if health.state in (State.SUSPECTED, State.DOUBTED):
+            health = await self._apply(mailbox, direction, Signal.SIGN_IN_REFUSED, diagnosis)
+        return health
+
     async def signal(self, mailbox: Mailbox, signal: Signal, by: str | None = None) -> None:
         """What a person (`by`, for the stories of deliveries) did to the mailbox, for both directions."""
         for direction in Direction:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from sqlalchemy import Connection, select
 
-from postroom.core.ports.store import BadCursor, Store
+from postroom.core.ports.store import BadCursor
 from postroom.core.ports.world import World
 from postroom.store.database import Database, insert_new
 from postroom.store.migration import BadDatabase, SchemaMismatch, migrate, newest, schema_version, sqlite_file
@@ -21,13 +22,22 @@ __all__ = ["BadCursor", "BadDatabase", "SchemaMismatch", "SecretKeyWrong", "migr
 _migrate = migrate
 
 
-async def open_store(url: str, *, secret_key: bytes, world: World, migrate: bool = True) -> Store:
-    """The store at `sqlite:///path` or `postgresql://…`; `secret_key` is 32 bytes.
+async def open_store(
+    url: str,
+    *,
+    secret_key: bytes,
+    world: World,
+    earlier_keys: Sequence[bytes] = (),
+    migrate: bool = True,
+    any_key: bool = False,
+) -> SqlStore:
+    """The store at `sqlite:///path` or `postgresql://…`; `secret_key` is 32 bytes, and seals. What `earlier_keys` have
+    sealed is opened as well. `any_key` opens a database whose key is lost, to say what is lost with it.
 
     Raises StoreUnavailable, BadDatabase, SchemaMismatch (also where `migrate` is False and the tables are not those of
     this version), SecretKeyWrong.
     """
-    vault = Vault(secret_key)
+    vault = Vault(secret_key, *earlier_keys)
     if migrate:
         await _migrate(url)
     elif (current := await schema_version(url)) != newest():
@@ -38,7 +48,8 @@ async def open_store(url: str, *, secret_key: bytes, world: World, migrate: bool
     file = sqlite_file(url)
     opened: Database = PostgreSQLDatabase(url) if file is None else SQLiteDatabase(file)
     try:
-        await opened.note(_check_key, vault, world.now())
+        if not any_key:
+            await opened.note(_check_key, vault, world.now())
     except BaseException:
         await opened.close()
         raise
@@ -46,8 +57,10 @@ async def open_store(url: str, *, secret_key: bytes, world: World, migrate: bool
 
 
 def _check_key(connection: Connection, vault: Vault, now: datetime) -> None:
-    """Raises SecretKeyWrong before anything is sealed with the wrong key; the first key is noted."""
-    known = set(connection.execute(select(secret_key.c.id)).scalars())
-    if known and vault.fingerprint not in known:
+    """Raises SecretKeyWrong before anything is sealed with the wrong key. The newest key that this database has seen
+    must be among ours: while it is changed, one who has the earlier alone could not read what others write."""
+    newest = select(secret_key.c.id).order_by(secret_key.c.created_at.desc(), secret_key.c.id).limit(1)
+    known = connection.execute(newest).scalar_one_or_none()
+    if known is not None and known not in vault.fingerprints:
         raise SecretKeyWrong(WRONG_KEY)
     connection.execute(insert_new(connection, secret_key), {"id": vault.fingerprint, "created_at": now})

@@ -15,9 +15,12 @@ from postroom.store.sqlstore.leases import LeaseMethods
 from postroom.store.sqlstore.mailboxes import MailboxMethods
 from postroom.store.sqlstore.oauth import OAuthMethods
 from postroom.store.sqlstore.outbox import OutboxMethods
+from postroom.store.sqlstore.sealed import SealedMethods
 
 
-class SqlStore(MailboxMethods, LeaseMethods, InboundMethods, OutboxMethods, EventMethods, KeyMethods, OAuthMethods):
+class SqlStore(
+    MailboxMethods, LeaseMethods, InboundMethods, OutboxMethods, EventMethods, KeyMethods, OAuthMethods, SealedMethods
+):
     """The whole store. Made by `open_store`."""
 
     def watcher(self) -> ChangeWatcher:

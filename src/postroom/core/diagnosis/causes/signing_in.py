@@ -22,6 +22,16 @@ SIGNING_IN: dict[str, Cause] = {
             LAST,
         ),
     ),
+    "key_lost": Cause(
+        _(
+            "Postroom does not know the password or token of this mailbox any more: the key that kept it was lost. "
+            "Nothing is wrong at {provider}."
+        ),
+        (
+            _("Enter the password for this mailbox in Postroom again, or sign in with the provider again."),
+            _("What has been read stays, and what waits is sent then."),
+        ),
+    ),
     "not_signed_in": Cause(
         _("The server wants a sign-in before it takes mail, and there was none that it accepted."),
         (AGAIN, _("Check that user name and password are set for outgoing mail too. {hosts}")),

@@ -44,6 +44,17 @@ RULES = (
         source="our own parser: an answer that is none (RFC 9051 section 9, RFC 5321 section 4.2)",
     ),
     Rule(
+        id="ours.key-lost",
+        smtp="invalid_credentials",
+        imap="invalid_credentials",
+        cause="key_lost",
+        stages=frozenset({Stage.AUTH}),
+        words=phrases("keylost:"),
+        example="KeyLost: the key that this credential was sealed with is gone",
+        given={"stage": Stage.AUTH},
+        source="our own vault: the secret key is lost",
+    ),
+    Rule(
         id="ours.given-up",
         smtp="message_deferred",
         cause="message_later",
