@@ -87,11 +87,12 @@ class Running:
 
 
 @contextlib.asynccontextmanager
-async def running(folder, database="", world=None, **settings) -> AsyncIterator[Running]:
-    """`world`: one that lived before, with its clock; a database that lived before is in the same folder."""
+async def running(folder, database="", world=None, simulator=None, **settings) -> AsyncIterator[Running]:
+    """`world` and `simulator` of an earlier life may be given; its database is in the same folder."""
     world = world or MovedWorld()
     chosen = Settings(data=folder / "data", database=database, allow_private_hosts=True, **settings)
-    async with Simulator(control_port=None) as simulator, build(chosen, world) as house:
+    own = Simulator(control_port=None) if simulator is None else contextlib.nullcontext(simulator)
+    async with own as simulator, build(chosen, world) as house:
         engine = asyncio.create_task(house.engine.run())
         try:
             yield Running(house, world, simulator)
