@@ -166,7 +166,7 @@ RULES = (
             new access token | interaction_required | interactionrequired | consent_required | login_required
             reauthenticate | re-authenticate your | token refresh | refreshing token
             xoauth2 authentication error | couldn't refresh | oauth token | accesstokenexpired
-            access token … is not valid | 令牌 | oauth2 asked for more | no token
+            access token … is not valid | 令牌 | oauth2 asked for more | no token | auth token
             """
         ),
         unless=phrases("service unavailable | timed out | invalid_client"),

@@ -32,7 +32,7 @@ REFUSED = phrases(
     invalid response | invalid idle | invalid list | invalid state | invalid syntax | invalid parameters
     invalid flag | invalid system flag | requires … argument | mail number | brackets are | parenthes
     excessive amount of data | got more than | codec can't decode | bodystructure | is not available until you
-    command too long | does not have a message | couldn't retrieve the
+    command too long | does not have a message | couldn't retrieve the | argument … must be
     retrieve the following message | bad url | invalid annotation | invalid identifier | invalid rights | character set
     invalid server | quota root
     """
