@@ -136,7 +136,9 @@ class Store:
         self._serve("delivery")
         return self.deliveries_by_id.get(delivery_id)
 
-    async def deliveries(self, *, mailbox_id=None, state=None, conversation_id=None, limit=50, cursor=None):
+    async def deliveries(
+        self, *, mailbox_id=None, state=None, conversation_id=None, bounced=None, limit=50, cursor=None
+    ):
         self._serve("deliveries")
         wanted = [
             one
@@ -144,6 +146,7 @@ class Store:
             if mailbox_id in (None, one.mailbox_id)
             and state in (None, one.state)
             and conversation_id in (None, one.conversation_id)
+            and bounced in (None, one.bounced)
         ]
         return _page(wanted, lambda one: one.id, limit, cursor)
 

@@ -21,6 +21,8 @@ _JSON = typer.Option(False, "--json", help="Print JSON.")
 def list_deliveries(
     mailbox: str | None = typer.Option(None, help="Only this mailbox (id or address)."),
     state_: State | None = typer.Option(None, "--state", help="Only this state."),
+    bounced: bool = typer.Option(False, "--bounced", help="Only those that came back from a recipient."),
+    conversation: str | None = typer.Option(None, help="Only this conversation (id)."),
     limit: int = typer.Option(50, min=1, max=200, help="How many, latest first."),
     json: bool = _JSON,
 ) -> None:
@@ -33,7 +35,13 @@ def list_deliveries(
             if view is None:
                 fail(f"no mailbox {mailbox} is connected; postroom mailbox list shows them")
             mailbox_id = view.mailbox.id
-        return await house.store.deliveries(mailbox_id=mailbox_id, state=state_, limit=limit)
+        return await house.store.deliveries(
+            mailbox_id=mailbox_id,
+            state=state_,
+            conversation_id=conversation,
+            bounced=bounced or None,
+            limit=limit,
+        )
 
     page = run(story)
     if json:
@@ -45,7 +53,7 @@ def list_deliveries(
     rows = [
         (
             one.id,
-            state(one.state),
+            state("bounced" if one.bounced else one.state),
             escape(", ".join(recipient.address for recipient in one.recipients)),
             ago(one.accepted_at),
             ago(one.expires_at) if one.state in (State.HELD, State.QUEUED, State.DEFERRED) else "",

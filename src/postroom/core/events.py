@@ -27,10 +27,13 @@ class EventType(StrEnum):
     DELIVERY_FAILED = "delivery.failed"
     DELIVERY_EXPIRED = "delivery.expired"
     DELIVERY_UNCONFIRMED = "delivery.unconfirmed"
+    DELIVERY_DELAYED = "delivery.delayed"
+    DELIVERY_BOUNCED = "delivery.bounced"
     MAILBOX_CONNECTED = "mailbox.connected"
     MAILBOX_DEGRADED = "mailbox.degraded"
     MAILBOX_NEEDS_REAUTH = "mailbox.needs_reauth"
     MAILBOX_NEEDS_ATTENTION = "mailbox.needs_attention"
+    MAILBOX_DELAYED = "mailbox.delayed"
     MAILBOX_SIGN_IN_ENDING = "mailbox.sign_in_ending"
     OAUTH_CLIENT_NEEDS_ATTENTION = "oauth_client.needs_attention"
     OAUTH_CLIENT_SECRET_ENDING = "oauth_client.secret_ending"  # noqa: S105 - the name of an event

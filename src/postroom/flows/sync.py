@@ -9,10 +9,11 @@ from itertools import takewhile
 
 import structlog
 
+from postroom.core import bounce
 from postroom.core.cursor import Change, Cursor, Outcome, Selected, Sized, batches, compare
 from postroom.core.diagnosis import Failure
 from postroom.core.identity import Kind
-from postroom.core.message import Unreadable
+from postroom.core.message import Parsed, Unreadable
 from postroom.core.parse import parse
 from postroom.core.ports.store import Arrival, Lease, Store
 from postroom.core.ports.wire import Fetched, ImapSession
@@ -184,6 +185,14 @@ async def _fetch(session: ImapSession, uids: Sequence[int]) -> AsyncIterator[Fet
             yield one
 
 
+def _bounce(raw: bytes, parsed: Parsed) -> bounce.Bounce | None:
+    try:
+        return bounce.read(raw, parsed)
+    except Exception:  # what a report does to its reader keeps nobody from the message
+        log.exception("report not read", size=len(raw))
+        return None
+
+
 def _read(arrival: Arrival, fetched: Fetched) -> Arrival:
     arrival = replace(
         arrival,
@@ -192,7 +201,8 @@ def _read(arrival: Arrival, fetched: Fetched) -> Arrival:
         received_at=fetched.internal_date or arrival.received_at,
     )
     try:
-        return replace(arrival, outcome=Outcome.FETCHED, parsed=parse(fetched.raw))
+        parsed = parse(fetched.raw)
+        return replace(arrival, outcome=Outcome.FETCHED, parsed=parsed, bounce=_bounce(fetched.raw, parsed))
     except Unreadable as unreadable:
         return replace(arrival, outcome=Outcome.QUARANTINED, reason=str(unreadable))
     except Exception as fault:  # whatever a message does to a parser, the next message comes through

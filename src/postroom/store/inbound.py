@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -14,7 +14,7 @@ from postroom.core.cursor import Cursor, Outcome
 from postroom.core.events import Event, EventType, message_data
 from postroom.core.message import Flow, Message, Parsed
 from postroom.core.ports.store import Arrival, Lease
-from postroom.store import conversations, database, eventlog, messages
+from postroom.store import bounces, conversations, database, eventlog, messages
 from postroom.store.faults import refuses_data
 from postroom.store.leases import fence
 from postroom.store.messages import Kept, reference_key
@@ -69,7 +69,12 @@ def cursor(connection: Connection, mailbox_id: str, name: str) -> Cursor | None:
 
 
 def record(
-    connection: Connection, lease: Lease, progress: Cursor, arrivals: Sequence[Digested], now: datetime
+    connection: Connection,
+    lease: Lease,
+    progress: Cursor,
+    arrivals: Sequence[Digested],
+    now: datetime,
+    new_id: Callable[[], str],
 ) -> list[Message]:
     """All or nothing; an arrival that the database cannot take as it is becomes a quarantined one."""
     fence(connection, lease)
@@ -79,11 +84,11 @@ def record(
         return []
     try:
         with connection.begin_nested():
-            return _take_in(connection, progress, new, now)
+            return _take_in(connection, progress, new, now, new_id)
     except Exception as error:
         if not refuses_data(error):
             raise
-    return [taken for one in new for taken in _take_one(connection, progress, one, now)]
+    return [taken for one in new for taken in _take_one(connection, progress, one, now, new_id)]
 
 
 def forget(connection: Connection, lease: Lease, name: str, uid_validity: int) -> None:
@@ -95,15 +100,17 @@ def forget(connection: Connection, lease: Lease, name: str, uid_validity: int) -
     connection.execute(update(message).where(*shown, message.c.uid_validity == uid_validity).values(uid_validity=0))
 
 
-def _take_one(connection: Connection, progress: Cursor, one: Digested, now: datetime) -> list[Message]:
+def _take_one(
+    connection: Connection, progress: Cursor, one: Digested, now: datetime, new_id: Callable[[], str]
+) -> list[Message]:
     try:
         with connection.begin_nested():
-            return _take_in(connection, progress, [one], now)
+            return _take_in(connection, progress, [one], now, new_id)
     except Exception as error:
         if not refuses_data(error):
             raise
-    refused = replace(one.arrival, outcome=Outcome.QUARANTINED, parsed=None, reason=UNSTORABLE)
-    return _take_in(connection, progress, [replace(one, arrival=refused)], now)
+    refused = replace(one.arrival, outcome=Outcome.QUARANTINED, parsed=None, bounce=None, reason=UNSTORABLE)
+    return _take_in(connection, progress, [replace(one, arrival=refused)], now, new_id)
 
 
 def _advance(connection: Connection, progress: Cursor) -> None:
@@ -132,11 +139,14 @@ def _unknown(connection: Connection, progress: Cursor, arrivals: Sequence[Digest
     return new
 
 
-def _take_in(connection: Connection, progress: Cursor, new: Sequence[Digested], now: datetime) -> list[Message]:
+def _take_in(
+    connection: Connection, progress: Cursor, new: Sequence[Digested], now: datetime, new_id: Callable[[], str]
+) -> list[Message]:
     before = _before(connection, progress, new)
     ours = {one.arrival.uid: before.get(one.identity) for one in new}
     fresh = [one for one in new if one.arrival.outcome is not Outcome.SKIPPED and ours[one.arrival.uid] is None]
-    kept = _placed(connection, progress, fresh)
+    reports = _reports(connection, progress, fresh)
+    kept = _placed(connection, progress, fresh, reports)
     ours.update({one.arrival.uid: one.arrival.message_id for one in fresh})
     connection.execute(
         insert(ledger),
@@ -159,14 +169,27 @@ def _take_in(connection: Connection, progress: Cursor, new: Sequence[Digested], 
     taken = [one.message for one in kept]
     messages.add(connection, kept)
     conversations.join(connection, progress.mailbox_id, taken)
-    eventlog.append(
-        connection,
-        [
-            Event(one.arrival.event_id, EventType.MESSAGE_RECEIVED, now, progress.mailbox_id, message_data(ours_))
-            for one, ours_ in zip(fresh, taken, strict=True)
-        ],
-    )
+    received = [
+        Event(one.arrival.event_id, EventType.MESSAGE_RECEIVED, now, progress.mailbox_id, message_data(ours_))
+        for one, ours_ in zip(fresh, taken, strict=True)
+    ]
+    bounced = [
+        event
+        for arrived_as, report in reports.items()
+        for event in bounces.apply(connection, progress.mailbox_id, report, arrived_as, now, new_id)
+    ]
+    eventlog.append(connection, [*received, *bounced])
     return taken
+
+
+def _reports(connection: Connection, progress: Cursor, fresh: Sequence[Digested]) -> dict[str, bounces.Returned]:
+    """What is reported on messages of ours, by the message that it came as."""
+    found = {
+        one.arrival.message_id: bounces.returned(connection, progress.mailbox_id, one.arrival.bounce)
+        for one in fresh
+        if one.arrival.bounce is not None
+    }
+    return {arrived_as: report for arrived_as, report in found.items() if report is not None}
 
 
 def _before(connection: Connection, progress: Cursor, new: Sequence[Digested]) -> dict[tuple[str, int, bytes], str]:
@@ -191,8 +214,10 @@ def _before(connection: Connection, progress: Cursor, new: Sequence[Digested]) -
     return found
 
 
-def _placed(connection: Connection, progress: Cursor, fresh: Sequence[Digested]) -> list[Kept]:
-    """Messages, each in its conversation. Those of one batch see each other."""
+def _placed(
+    connection: Connection, progress: Cursor, fresh: Sequence[Digested], reports: Mapping[str, bounces.Returned]
+) -> list[Kept]:
+    """Messages, each in its conversation. Those of one batch see each other; a report stands by what it is about."""
     if not fresh:
         return []
     named = {key for one in fresh for key in conversations.references(one.parsed)}
@@ -202,7 +227,11 @@ def _placed(connection: Connection, progress: Cursor, fresh: Sequence[Digested])
         arrival, parsed = one.arrival, one.parsed
         # Its own Message-ID is known where a reply came before it.
         own = known.get(reference_key(parsed.message_id or ""))
-        belongs = place(parsed, known) or own or _of_topic(connection, progress, one) or arrival.conversation_id
+        report = reports.get(arrival.message_id)
+        about = report.conversation_id if report else None
+        belongs = (
+            about or place(parsed, known) or own or _of_topic(connection, progress, one) or arrival.conversation_id
+        )
         for key in conversations.references(parsed):
             known.setdefault(key, belongs)
         taken = Message(

@@ -66,12 +66,15 @@ def page(
     conversation_id: str | None,
     limit: int,
     cursor: str | None,
+    bounced: bool | None = None,
 ) -> Page[Delivery]:
     """Latest first. Within a mailbox identifiers sort by acceptance; across mailboxes the time does."""
     mailbox_id = mailbox_id or (mailbox_of(conversation_id) if conversation_id else None)
     query = select(delivery).limit(limit + 1)
     if state is not None:
         query = query.where(delivery.c.state == str(state))
+    if bounced is not None:
+        query = query.where(delivery.c.bounces.is_not(None) if bounced else delivery.c.bounces.is_(None))
     if conversation_id is not None:
         query = query.where(delivery.c.conversation_id == conversation_id)
     if mailbox_id is not None:

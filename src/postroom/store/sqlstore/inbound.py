@@ -27,7 +27,7 @@ class InboundMethods(Base):
             digested = await asyncio.to_thread(inbound.digested, arrivals)
         else:
             digested = inbound.digested(arrivals)
-        return await self._write(inbound.record, lease, cursor, digested, self._world.now())
+        return await self._write(inbound.record, lease, cursor, digested, self._world.now(), self._event_id)
 
     async def forget(self, lease: Lease, folder: str, uid_validity: int) -> None:
         await self._write(inbound.forget, lease, folder, uid_validity)

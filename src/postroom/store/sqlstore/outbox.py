@@ -29,10 +29,11 @@ class OutboxMethods(Base):
         mailbox_id: str | None = None,
         state: DeliveryState | None = None,
         conversation_id: str | None = None,
+        bounced: bool | None = None,
         limit: int = 50,
         cursor: str | None = None,
     ) -> Page[Delivery]:
-        return await self._read(outbox.page, mailbox_id, state, conversation_id, limit, cursor)
+        return await self._read(outbox.page, mailbox_id, state, conversation_id, limit, cursor, bounced)
 
     async def attempts(self, delivery_id: str) -> list[Attempt]:
         return await self._read(outbox.attempts, delivery_id)

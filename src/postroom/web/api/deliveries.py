@@ -22,6 +22,7 @@ async def show_all(services: Injected, query: Annotated[DeliveryQuery, Query()])
         mailbox_id=query.mailbox_id,
         state=query.state,
         conversation_id=query.conversation_id,
+        bounced=query.bounced,
         limit=query.limit,
         cursor=query.cursor,
     )

@@ -144,6 +144,7 @@ class DeliveryQuery(ListQuery):
     mailbox_id: MailboxId | None = None
     state: core.State | None = None
     conversation_id: ConversationId | None = None
+    bounced: bool | None = Field(None, description="Only those that came back from a recipient, or only the others.")
 
 
 def _fields(delivery: core.Delivery) -> dict[str, Any]:

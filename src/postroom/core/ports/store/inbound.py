@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
+from postroom.core.bounce import Bounce
 from postroom.core.cursor import Cursor, Outcome
 from postroom.core.message import Conversation, Message, Parsed
 from postroom.core.ports.store.basics import Lease, Page
@@ -14,7 +15,8 @@ from postroom.core.ports.store.basics import Lease, Page
 
 @dataclass(frozen=True, slots=True)
 class Arrival:
-    """A UID that the server showed us and what became of it. `parsed` is there when fetched; `raw` when not skipped."""
+    """A UID that the server showed us and what became of it. `parsed` is there when fetched; `raw` when not skipped;
+    `bounce` where it reports on a message that somebody sent."""
 
     uid: int
     outcome: Outcome
@@ -24,6 +26,7 @@ class Arrival:
     event_id: str
     raw: bytes | None = field(default=None, repr=False)
     parsed: Parsed | None = None
+    bounce: Bounce | None = None
     reason: str | None = None
     size: int = 0
 
@@ -35,7 +38,8 @@ class NotOfConversation(Exception):
 class InboundStore(Protocol):
     async def cursor(self, mailbox_id: str, folder: str) -> Cursor | None: ...
     async def record(self, lease: Lease, cursor: Cursor, arrivals: Sequence[Arrival]) -> list[Message]:
-        """Messages, conversations, ledger rows, `message.received` events and the cursor, all or nothing.
+        """Messages, conversations, ledger rows, `message.received` events and the cursor, all or nothing; with
+        them what reports say of deliveries (`delivery.bounced`).
 
         A UID that is in the ledger already is passed over. An arrival whose (Message-ID, size, digest) the mailbox has
         under an earlier UIDVALIDITY gets a ledger row that points to that message, and no event. Raises LeaseLost.

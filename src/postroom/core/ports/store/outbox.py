@@ -71,6 +71,7 @@ class OutboxStore(Protocol):
         mailbox_id: str | None = None,
         state: DeliveryState | None = None,
         conversation_id: str | None = None,
+        bounced: bool | None = None,
         limit: int = 50,
         cursor: str | None = None,
     ) -> Page[Delivery]:
