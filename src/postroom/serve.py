@@ -22,6 +22,7 @@ from postroom.core.ports.store import Store
 from postroom.core.ports.world import World
 from postroom.flows.accept import Accept
 from postroom.flows.announce import Announce
+from postroom.flows.clients import Clients
 from postroom.flows.connect import Connect
 from postroom.flows.doctor import Doctor
 from postroom.flows.engine import Engine
@@ -32,12 +33,15 @@ from postroom.flows.recover import Recover
 from postroom.flows.rescue import Rescue
 from postroom.flows.round_trip import Traveller
 from postroom.flows.sent import Sent
+from postroom.flows.sessions import Sessions
 from postroom.flows.sync import Sync
+from postroom.flows.tokens import Tokens
 from postroom.flows.watch import Watch
 from postroom.settings import BadSettings, Settings
 from postroom.store import open_store
 from postroom.wire.discovery import Discovery
 from postroom.wire.imap import Imap
+from postroom.wire.oauth import OAuth
 from postroom.wire.resolve import Guard
 from postroom.wire.smtp import Smtp, Timeouts
 from postroom.wire.webhook import Webhooks
@@ -61,6 +65,8 @@ class House:
     accept: Accept
     announce: Announce
     engine: Engine
+    tokens: Tokens
+    clients: Clients
 
 
 @asynccontextmanager
@@ -73,7 +79,11 @@ async def build(settings: Settings, world: World | None = None) -> AsyncIterator
     first, *earlier = keyfile.keys(settings)
     store = await open_store(settings.database_url, secret_key=first, earlier_keys=earlier, world=world)
     try:
-        yield _house(settings, world, store)
+        house = _house(settings, world, store)
+        try:
+            yield house
+        finally:
+            await house.tokens.close()
     finally:
         await store.close()
 
@@ -81,12 +91,17 @@ async def build(settings: Settings, world: World | None = None) -> AsyncIterator
 def _house(settings: Settings, world: World, store: Store) -> House:
     guard = Guard(allow_private=settings.allow_private_hosts)
     imap, smtp = Imap(guard, now=world.now), Smtp(guard, now=world.now)
+    oauth = OAuth(guard, now=world.now)
+    tokens = Tokens(store, oauth, world)
+    sessions = Sessions(imap, smtp, tokens, world)
     recover = Recover(store, world, confirm=timedelta(seconds=settings.confirm_seconds))
+    clients = Clients(store, oauth, recover, world)
+    tokens.mended = clients.recover
     sync = Sync(store, world, max_message_bytes=settings.max_message_bytes)
-    watch = Watch(store, imap, sync, recover, world, poll_seconds=settings.poll_seconds)
+    watch = Watch(store, sessions, sync, recover, world, poll_seconds=settings.poll_seconds)
     own = Own(store, watch, world, world.identifier(Kind.WORKER), socket.gethostname())
-    outbox = Outbox(store, smtp, recover, own, world)
-    sent = Sent(store, imap, own, world, patience=timedelta(minutes=settings.unconfirmed_minutes))
+    outbox = Outbox(store, sessions, recover, own, world)
+    sent = Sent(store, sessions, own, world, patience=timedelta(minutes=settings.unconfirmed_minutes))
     rescue = Rescue(store, outbox, recover, own, world, grace=timedelta(minutes=settings.degraded_minutes))
     announce = Announce(store, Webhooks(guard), world)
     return House(
@@ -94,10 +109,12 @@ def _house(settings: Settings, world: World, store: Store) -> House:
         world=world,
         store=store,
         discovery=Discovery(guard),
-        connect=Connect(store, Prober(*_probing(guard, world)), recover, world),
+        connect=Connect(store, Prober(*_probing(guard, world)), recover, tokens, world),
         accept=Accept(store, world),
         announce=announce,
-        engine=Engine(store, own, outbox, sent, rescue, announce),
+        engine=Engine(store, own, outbox, sent, rescue, announce, clients),
+        tokens=tokens,
+        clients=clients,
     )
 
 

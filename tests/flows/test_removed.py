@@ -42,6 +42,9 @@ class Removing:
             raise Failure(Evidence(Direction.IMAP, Stage.AUTH, exception="ConnectionLost: of the test"))
         return self
 
+    async def receiving(self, mailbox):
+        return await self.open(mailbox)
+
     async def select(self, folder):
         return None
 

@@ -24,7 +24,12 @@ class Issuer:
     def token(self, user: str, *, expires_in: int = 3600, forged: bool = False) -> str:
         """An access token for the user, good for `expires_in` seconds (negative: it has run out), or badly signed."""
         now = int(time.time())
-        claims = {"sub": user, "iat": min(now, now + expires_in) - 60, "exp": now + expires_in}
+        claims = {
+            "sub": user,
+            "iat": min(now, now + expires_in) - 60,
+            "exp": now + expires_in,
+            "jti": secrets.token_hex(8),
+        }
         signed = f"{_part({'alg': 'HS256', 'typ': 'JWT'})}.{_part(claims)}"
         key = secrets.token_bytes(32) if forged else self._key
         return f"{signed}.{_text(hmac.digest(key, signed.encode(), hashlib.sha256))}"

@@ -19,6 +19,7 @@ from postroom.flows.announce import Announce
 from postroom.flows.connect import Connect
 from postroom.flows.probe import Prober
 from postroom.flows.recover import Recover
+from postroom.flows.tokens import Tokens
 from postroom.store import open_store
 from postroom.web import Services, build
 from postroom.world import RealWorld
@@ -64,7 +65,7 @@ async def store(tmp_path: Path):
 async def client(store):
     world = RealWorld()
     server = MailServer()
-    connect = Connect(store, Prober(server, server), Recover(store, world), world)
+    connect = Connect(store, Prober(server, server), Recover(store, world), Tokens(store, None, world), world)
     services = Services(
         world, store, connect, Accept(store, world), Announce(store, None, world), Discovery(), "test", lambda: None
     )

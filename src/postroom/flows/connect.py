@@ -5,14 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from postroom.core import provider
+from postroom.core.diagnosis import Failure
 from postroom.core.health import Health, Signal, State
 from postroom.core.identity import Kind
 from postroom.core.mailbox import Credential, Direction, Mailbox, UnconfirmedPolicy
 from postroom.core.ports.store import HealthChange, MailboxView, Store
 from postroom.core.ports.world import World
 from postroom.flows.doctor import Doctor, OnTry, Patient, Ways
-from postroom.flows.probe import Connection, OnStep, Prober, Report
+from postroom.flows.probe import Connection, OnStep, Prober, Report, no_token
 from postroom.flows.recover import Recover
+from postroom.flows.tokens import Tokens
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,23 +43,30 @@ class NoSuchMailbox(Exception):
 class Connect:
     """What a person does to a mailbox."""
 
-    def __init__(self, store: Store, prober: Prober, recover: Recover, world: World) -> None:
+    def __init__(self, store: Store, prober: Prober, recover: Recover, tokens: Tokens, world: World) -> None:
         self._store = store
         self._prober = prober
         self._doctor = Doctor(prober)
         self._recover = recover
+        self._tokens = tokens
         self._world = world
 
     async def probe(self, connection: Connection, ways: Ways | None = None) -> Report:
         """Tries both directions, saves nothing. With `ways`, those in order, whatever the connection's endpoints."""
-        return await self._tried(connection, ("INBOX",), ways)
+        try:
+            return await self._tried(await self._with_token(connection), ("INBOX",), ways)
+        except Failure as failure:
+            return no_token(failure)
 
     async def add(
         self, new: NewMailbox, on_step: OnStep | None = None, ways: Ways | None = None, on_next: OnTry | None = None
     ) -> MailboxView:
         """Probes, saves and starts. With `ways`, they are tried in order, and those that serve are saved instead of
         the connection's endpoints. Raises NotConnected, AddressTaken."""
-        connection = new.connection
+        try:
+            connection = await self._with_token(new.connection)
+        except Failure as failure:
+            raise NotConnected(no_token(failure)) from failure
         report = await self._tried(connection, new.folders, ways, on_step, on_next)
         if not report.ok:
             raise NotConnected(report)
@@ -113,13 +122,17 @@ class Connect:
         if not new_connection:
             await self._store.update_mailbox(changed)
             return await self._view(changed.id)
-        credential = credential or await self._store.credential(changed.id)
-        report = await self._prober.probe(self._connection(changed, credential), changed.folders)
+        try:
+            shown = await self._shown(changed, credential)
+        except Failure as failure:
+            raise NotConnected(no_token(failure)) from failure
+        report = await self._prober.probe(self._connection(changed, shown), changed.folders)
         if not report.ok:
             raise NotConnected(report)
         known = provider.of(changed.address, changed.imap.host).key
-        await self._store.update_mailbox(replace(changed, provider=known, auth_kind=credential.kind))
-        await self._store.set_credential(changed.id, credential)
+        await self._store.update_mailbox(replace(changed, provider=known, auth_kind=shown.kind))
+        if credential is not None:  # what stood there is not written again: its token may have been renewed meanwhile
+            await self._store.set_credential(changed.id, shown)
         await self._recover.signal(changed, Signal.CHANGED)
         return await self._view(changed.id)
 
@@ -131,11 +144,16 @@ class Connect:
         Raises NotConnected where a direction refuses it; the old credential stays then.
         """
         view = await self._view(mailbox_id)
-        connection = self._connection(view.mailbox, credential)
-        report = await self._prober.probe(connection, view.mailbox.folders, on_step)
+        try:
+            shown = await self._shown(view.mailbox, credential)
+        except Failure as failure:
+            raise NotConnected(no_token(failure)) from failure
+        report = await self._prober.probe(self._connection(view.mailbox, shown), view.mailbox.folders, on_step)
         if not report.ok:
             raise NotConnected(report)
-        await self._store.set_credential(mailbox_id, credential)
+        if view.mailbox.auth_kind is not shown.kind:
+            await self._store.update_mailbox(replace(view.mailbox, auth_kind=shown.kind))
+        await self._store.set_credential(mailbox_id, shown)
         await self._recover.signal(view.mailbox, Signal.CHANGED)
         await self._recover.works(view.mailbox, Direction.SMTP)
         return await self._view(mailbox_id)
@@ -153,8 +171,12 @@ class Connect:
         Where messages are held, signing in does not show that sending works: the oldest goes first, alone, and tells.
         """
         view = await self._view(mailbox_id)
-        connection = self._connection(view.mailbox, await self._store.credential(mailbox_id), saved=True)
-        report = await self._prober.probe(connection, view.mailbox.folders, on_step)
+        try:
+            shown = await self._shown(view.mailbox, None)
+            connection = self._connection(view.mailbox, shown, saved=True)
+            report = await self._prober.probe(connection, view.mailbox.folders, on_step)
+        except Failure as failure:
+            report = no_token(failure)
         for probe in (report.imap, report.smtp):
             if probe.diagnosis is not None:
                 await self._recover.judged(view.mailbox, probe.direction, probe.diagnosis)
@@ -175,6 +197,16 @@ class Connect:
         """Removes the mailbox with all that belongs to it."""
         if not await self._store.delete_mailbox(mailbox_id):
             raise NoSuchMailbox
+
+    async def _with_token(self, connection: Connection) -> Connection:
+        """Raises Failure."""
+        return replace(connection, credential=await self._tokens.obtained(connection.credential, connection.address))
+
+    async def _shown(self, mailbox: Mailbox, credential: Credential | None) -> Credential:
+        """A new credential, or the saved one, with a token that works. Raises Failure."""
+        if credential is None:
+            return await self._tokens.ready(mailbox, Direction.IMAP)
+        return await self._tokens.obtained(credential, mailbox.address)
 
     async def _view(self, mailbox_id: str) -> MailboxView:
         view = await self._store.mailbox(mailbox_id)

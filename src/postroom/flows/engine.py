@@ -9,6 +9,7 @@ import structlog
 
 from postroom.core.ports.store import Store, StoreUnavailable
 from postroom.flows.announce import Announce
+from postroom.flows.clients import Clients
 from postroom.flows.outbox import Outbox
 from postroom.flows.own import Own
 from postroom.flows.rescue import Rescue
@@ -20,16 +21,30 @@ TICK = 1.0
 """Seconds after which rows are looked at though nothing was written: the clock may have made them due."""
 
 
+AHEAD = 60.0
+"""Seconds between looks for what ends in days."""
+
+
 class Engine:
     """The running of a worker."""
 
-    def __init__(self, store: Store, own: Own, outbox: Outbox, sent: Sent, rescue: Rescue, announce: Announce) -> None:
+    def __init__(
+        self,
+        store: Store,
+        own: Own,
+        outbox: Outbox,
+        sent: Sent,
+        rescue: Rescue,
+        announce: Announce,
+        clients: Clients,
+    ) -> None:
         self._store = store
         self._own = own
         self._outbox = outbox
         self._sent = sent
         self._rescue = rescue
         self._announce = announce
+        self._clients = clients
         self._trouble: dict[str, str] = {}
         self._started = False
 
@@ -50,6 +65,7 @@ class Engine:
                 group.create_task(self._loop("sent", self._sent.tick, 0.25))
                 group.create_task(self._loop("rescue", self._rescue.tick, 0.25))
                 group.create_task(self._loop("announce", self._announce.tick, 0.01))
+                group.create_task(self._loop("clients", self._clients.tick, AHEAD))
         finally:
             await self._close()
 

@@ -27,12 +27,13 @@ from postroom.core.delivery import (
 from postroom.core.diagnosis import Failure, Unanswered, diagnose
 from postroom.core.mailbox import Direction, Mailbox
 from postroom.core.ports.store import Lease, Settlement, Store, StoreUnavailable
-from postroom.core.ports.wire import Answer, Envelope, SmtpSession, SmtpWire
+from postroom.core.ports.wire import Answer, Envelope, SmtpSession
 from postroom.core.ports.world import World
 from postroom.flows.announce import delivery_events
 from postroom.flows.own import Own
 from postroom.flows.raw import raw_of
 from postroom.flows.recover import Recover
+from postroom.flows.sessions import Sessions
 from postroom.flows.turns import Turns
 
 log = structlog.get_logger()
@@ -59,9 +60,9 @@ class Next(Enum):
 class Outbox:
     """Drains the mailboxes of this worker."""
 
-    def __init__(self, store: Store, smtp: SmtpWire, recover: Recover, own: Own, world: World) -> None:
+    def __init__(self, store: Store, sessions: Sessions, recover: Recover, own: Own, world: World) -> None:
         self._store = store
-        self._smtp = smtp
+        self._sessions = sessions
         self._recover = recover
         self._own = own
         self._world = world
@@ -161,9 +162,8 @@ class Outbox:
                 await asyncio.sleep(REST.total_seconds())
 
     async def _open(self, mailbox: Mailbox) -> SmtpSession | None:
-        credential = await self._store.credential(mailbox.id)
         try:
-            return await self._smtp.open(mailbox.account(Direction.SMTP, credential))
+            return await self._sessions.sending(mailbox)
         except Failure as failure:
             await self._recover.failed(mailbox, Direction.SMTP, failure)
             return None

@@ -79,6 +79,16 @@ class Report:
 OnStep = Callable[[Direction, Step], None]
 
 
+def no_token(failure: Failure) -> Report:
+    """The report where it came to no connection, because there is no access token to show."""
+    probes = []
+    for direction in Direction:
+        evidence = replace(failure.evidence, direction=direction)
+        step = Step("token", False, evidence.raw or evidence.exception or "", 0.0, evidence)
+        probes.append(Probe(direction, (step,), diagnose(evidence)))
+    return Report(*probes)
+
+
 class Prober:
     """Tries connections. `seconds` bounds all steps of one direction together."""
 

@@ -14,6 +14,7 @@ from postroom.core.events import Event, EventType, mailbox_data
 from postroom.core.health import Effect, Health, Signal, State, is_common, signal_of, step
 from postroom.core.identity import Kind
 from postroom.core.mailbox import Direction, Mailbox
+from postroom.core.oauth.client import is_ours
 from postroom.core.ports.store import HealthChange, Store
 from postroom.core.ports.world import World
 
@@ -50,7 +51,11 @@ class Recover:
     async def judged(self, mailbox: Mailbox, direction: Direction, diagnosis: Diagnosis) -> Health:
         """The direction failed with this diagnosis."""
         signal = signal_of(diagnosis)
-        if signal is Signal.SIGN_IN_REFUSED and await self._is_common(mailbox, direction, diagnosis):
+        if is_ours(diagnosis):
+            # No owner of a mailbox can mend our own OAuth client: the admin is told of that, once (tokens).
+            diagnosis = replace(diagnosis, action=Action.RETRY, retry_after=int(retry.SLOW.total_seconds()))
+            signal = Signal.FAILED
+        elif signal is Signal.SIGN_IN_REFUSED and await self._is_common(mailbox, direction, diagnosis):
             # Every try is still a refused sign-in at the provider: few, and no person is called.
             slow = int(max(retry.SLOW.total_seconds(), diagnosis.retry_after or 0))
             diagnosis = replace(diagnosis, action=Action.RETRY, retry_after=slow)
@@ -68,6 +73,10 @@ class Recover:
         """What a person (`by`, for the stories of deliveries) did to the mailbox, for both directions."""
         for direction in Direction:
             await self._apply(mailbox, direction, signal, None, by)
+
+    async def again(self, mailbox: Mailbox, direction: Direction, signal: Signal) -> Health:
+        """The same for one direction."""
+        return await self._apply(mailbox, direction, signal, None)
 
     async def lasted(self, mailbox: Mailbox, direction: Direction) -> Health:
         """A failure has lasted so long that people are told."""
@@ -128,6 +137,8 @@ class Recover:
             next_probe_at=next_probe_at,
             heard_at=now if signal is Signal.SIGNED_IN else health.heard_at,
         )
+        if new.diagnosis is not None and is_ours(new.diagnosis):
+            effects = tuple(effect for effect in effects if effect is not Effect.TELL_DEGRADED)
         return HealthChange(new, self._deliveries(health.direction, effects), self._events(mailbox, new, effects))
 
     def _deliveries(self, direction: Direction, effects: tuple[Effect, ...]) -> delivery.Signal | None:

@@ -10,13 +10,14 @@ import structlog
 
 from postroom.core import provider, retry
 from postroom.core.delivery import Delivery, SentCopy, Signal, all_accepted, step
-from postroom.core.mailbox import Direction, Mailbox, UnconfirmedPolicy
+from postroom.core.mailbox import Mailbox, UnconfirmedPolicy
 from postroom.core.ports.store import Lease, Settlement, Store
-from postroom.core.ports.wire import ImapSession, ImapWire
+from postroom.core.ports.wire import ImapSession
 from postroom.core.ports.world import World
 from postroom.flows.announce import delivery_events
 from postroom.flows.own import Own
 from postroom.flows.raw import raw_of
+from postroom.flows.sessions import Sessions
 from postroom.flows.turns import Turns
 
 log = structlog.get_logger()
@@ -33,10 +34,12 @@ TRIES = 2
 class Sent:
     """Runs errands to the Sent folders of this worker's mailboxes, over sessions of their own."""
 
-    def __init__(self, store: Store, imap: ImapWire, own: Own, world: World, *, patience: timedelta = PATIENCE) -> None:
+    def __init__(
+        self, store: Store, sessions: Sessions, own: Own, world: World, *, patience: timedelta = PATIENCE
+    ) -> None:
         self._patience = patience
         self._store = store
-        self._imap = imap
+        self._sessions = sessions
         self._own = own
         self._world = world
         self._turns = Turns("sent", world, at_once=AT_ONCE, rest=REST)
@@ -57,8 +60,7 @@ class Sent:
         if view is None or not view.receiving.usable:
             return
         mailbox = view.mailbox
-        credential = await self._store.credential(mailbox.id)
-        session = await self._imap.open(mailbox.account(Direction.IMAP, credential))
+        session = await self._sessions.receiving(mailbox)
         try:
             folder = await session.sent_folder()
             for delivery in await self._store.unconfirmed(lease, self._world.now()):

@@ -10,9 +10,10 @@ from postroom.core import provider
 from postroom.core.diagnosis import Evidence, Failure, Stage
 from postroom.core.mailbox import Direction, Mailbox
 from postroom.core.ports.store import Lease, LeaseLost, MailboxGone, Store, StoreUnavailable
-from postroom.core.ports.wire import Idled, ImapSession, ImapWire
+from postroom.core.ports.wire import Idled, ImapSession
 from postroom.core.ports.world import World
 from postroom.flows.recover import Recover
+from postroom.flows.sessions import Sessions
 from postroom.flows.sync import Sync
 
 log = structlog.get_logger()
@@ -29,7 +30,7 @@ class Watch:
     def __init__(
         self,
         store: Store,
-        imap: ImapWire,
+        sessions: Sessions,
         sync: Sync,
         recover: Recover,
         world: World,
@@ -38,7 +39,7 @@ class Watch:
     ) -> None:
         self._store = store
         self._world = world
-        self._imap = imap
+        self._sessions = sessions
         self._sync = sync
         self._recover = recover
         self._poll_seconds = poll_seconds
@@ -80,12 +81,19 @@ class Watch:
             await asyncio.sleep(STORE_PAUSE)
 
     async def _session(self, lease: Lease, mailbox: Mailbox) -> None:
-        credential = await self._store.credential(mailbox.id)
-        session = await self._imap.open(mailbox.account(Direction.IMAP, credential))
+        while await self._one_session(lease, mailbox):
+            log.info("a session ended with its token", mailbox=mailbox.id)
+
+    async def _one_session(self, lease: Lease, mailbox: Mailbox) -> bool:
+        """Until it breaks. True where it had worked, its token has died, and there is a fresh one: that is no trouble,
+        and nobody's health."""
+        session = await self._sessions.receiving(mailbox)
+        worked = False
         try:
             for folder in mailbox.folders:
                 await session.select(folder)
             await self._recover.works(mailbox, Direction.IMAP)
+            worked = True
             await self._all_folders(lease, session, mailbox)
             while True:
                 news = await self._wait(session, mailbox)
@@ -94,8 +102,13 @@ class Watch:
                     await self._sync.news(lease, session, mailbox.folders[0])
                 if news is Idled.RENEW and len(mailbox.folders) > 1:
                     await self._all_folders(lease, session, mailbox)
+        except* Failure as failures:
+            evidence = _first(failures).evidence
+            if not worked or not await self._sessions.renewed(mailbox, Direction.IMAP, evidence):
+                raise
         finally:
             session.abort()
+        return True
 
     async def _all_folders(self, lease: Lease, session: ImapSession, mailbox: Mailbox) -> None:
         # The first folder comes last: it stays selected, and is the one to idle on.

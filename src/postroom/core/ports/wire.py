@@ -18,7 +18,7 @@ from postroom.core.oauth.request import OAuthRequest
 @dataclass(frozen=True, slots=True)
 class Step:
     """One step of a probe: `name` is resolve, connect, tls, greeting, capabilities, starttls, sign_in, select, rights
-    or sender; of a round trip: send, arrive or remove.
+    or sender; token where no access token was to be had; of a round trip: send, arrive or remove.
 
     `detail` says what came back, in a line; `milliseconds` how long it took; `evidence` is there when it failed.
     """

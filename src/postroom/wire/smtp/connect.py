@@ -11,9 +11,9 @@ from datetime import datetime
 from postroom.core.diagnosis.evidence import Stage
 from postroom.core.mailbox import Account, Security
 from postroom.core.ports.wire import OnStep
+from postroom.wire.sasl import Mechanism, mechanisms_for, names_for, unsendable
 from postroom.wire.smtp.dialogue import Dialogue
 from postroom.wire.smtp.reply import Capabilities, Lines, capabilities_of
-from postroom.wire.smtp.sasl import NAMES, Mechanism, mechanisms_for
 from postroom.wire.smtp.session import Session, Timeouts
 from postroom.wire.stream import Guard, Stream
 
@@ -110,11 +110,11 @@ class Smtp:
         async with stream.step("sign_in", Stage.AUTH) as report:
             if not capabilities.mechanisms:
                 raise stream.failure(exception="NotOffered: AUTH")
-            if "\0" in username or "\0" in credential.password:
-                raise stream.failure(exception="ValueError: a user name or password cannot contain NUL")
-            usable = mechanisms_for(username, credential, capabilities.mechanisms)
+            if (why := unsendable(stream.account)) is not None:
+                raise stream.failure(exception=why)
+            usable = mechanisms_for(stream.account, capabilities.mechanisms)
             if not usable:
-                wanted, offered = " or ".join(NAMES[credential.kind]), " ".join(capabilities.mechanisms)
+                wanted, offered = " or ".join(names_for(credential.kind)), " ".join(capabilities.mechanisms)
                 raise stream.failure(exception=f"NotOffered: AUTH {wanted}; the server offers {offered}")
             for mechanism in usable:
                 stream.mechanism = mechanism.name
@@ -131,7 +131,8 @@ class Smtp:
         command = f"AUTH {mechanism.name}".encode()
         if mechanism.initial is not None:
             with_initial = command + b" " + _secret(dialogue, mechanism.initial)
-            command = with_initial if len(with_initial) <= _LONGEST_COMMAND else command
+            if len(with_initial) <= _LONGEST_COMMAND:
+                command = with_initial
         reply = await dialogue.ask(command, self._timeouts.step, secret=True)
         told: str | None = None
         while reply.code == 334:
@@ -141,7 +142,7 @@ class Smtp:
                 if told is not None:
                     raise dialogue.out_of_turn(reply, Stage.AUTH)
                 told = challenge.decode("utf-8", "replace")
-            answer = b"" if words is None else _secret(dialogue, words)
+            answer = b64encode(mechanism.farewell or b"") if words is None else _secret(dialogue, words)
             reply = await dialogue.ask(answer, self._timeouts.step, secret=True)
         if not reply.accepted and not reply.refused:
             raise dialogue.out_of_turn(reply, Stage.AUTH)

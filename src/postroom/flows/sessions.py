@@ -1,0 +1,72 @@
+"""The one way to a signed-in session of a saved mailbox, with a token that works. It judges nothing (recover)."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from typing import TypeVar
+
+from postroom.core.diagnosis import Action, Evidence, Failure, diagnose
+from postroom.core.diagnosis.evidence import Stage
+from postroom.core.mailbox import Account, Credential, Direction, Mailbox
+from postroom.core.ports.wire import ImapSession, ImapWire, SmtpSession, SmtpWire
+from postroom.core.ports.world import World
+from postroom.flows.tokens import Tokens
+
+S = TypeVar("S")
+
+FRESH = timedelta(seconds=30)
+"""A token that is refused so soon after it was given is refused for what it is: another one would be as well."""
+
+
+class Sessions:
+    """Opens sessions for flows."""
+
+    def __init__(self, imap: ImapWire, smtp: SmtpWire, tokens: Tokens, world: World) -> None:
+        self._imap = imap
+        self._smtp = smtp
+        self._tokens = tokens
+        self._world = world
+
+    async def receiving(self, mailbox: Mailbox) -> ImapSession:
+        """Raises Failure."""
+        return await self._opened(mailbox, Direction.IMAP, self._imap.open)
+
+    async def sending(self, mailbox: Mailbox) -> SmtpSession:
+        """Raises Failure."""
+        return await self._opened(mailbox, Direction.SMTP, self._smtp.open)
+
+    async def renewed(self, mailbox: Mailbox, direction: Direction, failure: Evidence) -> bool:
+        """Whether a session that worked and then failed may be opened again at once: its token had died, and there is
+        another now."""
+        if not mailbox.auth_kind.by_token or not _refuses_the_token(failure):
+            return False
+        shown = await self._tokens.current(mailbox)
+        if not self._may_be_stale(shown):
+            return False
+        fresh = await self._tokens.ready(mailbox, direction, refused=shown.access_token)
+        return fresh.access_token != shown.access_token
+
+    async def _opened(self, mailbox: Mailbox, direction: Direction, opens: Callable[[Account], Awaitable[S]]) -> S:
+        credential = await self._tokens.ready(mailbox, direction)
+        try:
+            return await opens(mailbox.account(direction, credential))
+        except Failure as failure:
+            if failure.evidence.stage is not Stage.AUTH or not self._may_be_stale(credential):
+                raise
+            if not _refuses_the_token(failure.evidence):
+                raise
+            fresh = await self._tokens.ready(mailbox, direction, refused=credential.access_token)
+            if fresh.access_token == credential.access_token:
+                raise
+        return await opens(mailbox.account(direction, fresh))
+
+    def _may_be_stale(self, credential: Credential) -> bool:
+        tokens = credential.tokens
+        if tokens is None:
+            return False
+        return tokens.given_at is None or self._world.now() - tokens.given_at > FRESH
+
+
+def _refuses_the_token(evidence: Evidence) -> bool:
+    return diagnose(evidence).action is Action.REAUTHENTICATE
