@@ -22,7 +22,9 @@ from postroom.core.ports.store import Store
 from postroom.core.ports.world import World
 from postroom.flows.accept import Accept
 from postroom.flows.announce import Announce
+from postroom.flows.authorize import Authorize
 from postroom.flows.clients import Clients
+from postroom.flows.completion import Completion
 from postroom.flows.connect import Connect
 from postroom.flows.doctor import Doctor
 from postroom.flows.engine import Engine
@@ -67,6 +69,7 @@ class House:
     engine: Engine
     tokens: Tokens
     clients: Clients
+    authorize: Authorize
 
 
 @asynccontextmanager
@@ -97,6 +100,10 @@ def _house(settings: Settings, world: World, store: Store) -> House:
     recover = Recover(store, world, confirm=timedelta(seconds=settings.confirm_seconds))
     clients = Clients(store, oauth, recover, world)
     tokens.mended = clients.recover
+    connect = Connect(store, Prober(*_probing(guard, world)), recover, tokens, world)
+    discovery = Discovery(guard)
+    completion = Completion(store, oauth, connect, discovery, world)
+    authorize = Authorize(store, oauth, tokens, completion, discovery, world, redirect=settings.redirect_url)
     sync = Sync(store, world, max_message_bytes=settings.max_message_bytes)
     watch = Watch(store, sessions, sync, recover, world, poll_seconds=settings.poll_seconds)
     own = Own(store, watch, world, world.identifier(Kind.WORKER), socket.gethostname())
@@ -108,13 +115,14 @@ def _house(settings: Settings, world: World, store: Store) -> House:
         settings=settings,
         world=world,
         store=store,
-        discovery=Discovery(guard),
-        connect=Connect(store, Prober(*_probing(guard, world)), recover, tokens, world),
+        discovery=discovery,
+        connect=connect,
         accept=Accept(store, world),
         announce=announce,
         engine=Engine(store, own, outbox, sent, rescue, announce, clients),
         tokens=tokens,
         clients=clients,
+        authorize=authorize,
     )
 
 

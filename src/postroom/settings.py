@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
+from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -31,6 +32,8 @@ class Settings(BaseSettings):
     """Address to listen on."""
     port: int = Field(default=8025, ge=0, le=65535)
     """Port to listen on; 0 takes a free one and prints it."""
+    public_url: str = ""
+    """Where people's browsers reach this server; empty is http://localhost and the port. Sign-ins come back there."""
     allow_private_hosts: bool = False
     """Whether mail servers and webhooks may be on private or loopback addresses."""
     degraded_minutes: float = Field(default=10.0, ge=0)
@@ -54,6 +57,19 @@ class Settings(BaseSettings):
         if value and not value.startswith(("sqlite:///", "postgresql://")):
             raise ValueError("must begin with sqlite:/// or postgresql://")
         return value
+
+    @field_validator("public_url")
+    @classmethod
+    def _address(cls, value: str) -> str:
+        parts = urlsplit(value)
+        if value and (parts.scheme not in ("https", "http") or not parts.hostname or parts.query or parts.fragment):
+            raise ValueError("must be an address such as https://postroom.example.com")
+        return value.rstrip("/")
+
+    @property
+    def redirect_url(self) -> str:
+        """Where providers send browsers back to after a sign-in: what is registered there, to the letter."""
+        return f"{self.public_url or f'http://localhost:{self.port}'}/oauth/callback"
 
     @property
     def database_url(self) -> str:
