@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import json
 from dataclasses import dataclass
 
 from postroom.core.identity import Kind
@@ -61,8 +62,6 @@ class SignedIn:
 
     def credential(self, user, **given):
         """What the token endpoint would have given, as a credential."""
-        import json
-
         grant = grant_of(json.dumps(self.provider.give(user.address, **given)), self.world.now())
         return Credential(AuthKind.OAUTH, client=self.client.id, identity=user.address, tokens=grant.tokens)
 
@@ -97,6 +96,7 @@ async def signed_in(folder, dovecot, postfix, *, engine=True, database="", perso
         OpenIdProvider(dovecot.issuer, person=person, **provider_settings) as provider,
         build(settings, world) as house,
     ):
+        provider.now = lambda: world.now().timestamp()
         client = client_at(world, provider)
         await house.store.add_oauth_client(client)
         running = asyncio.create_task(house.engine.run()) if engine else None

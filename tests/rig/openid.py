@@ -52,6 +52,7 @@ class OpenIdProvider:
         self.after_grant: asyncio.Event | None = None  # answers only when it is set, though the grant has been made
         self.gives_refresh_token = True
         self.refresh_expires_in: int | None = None
+        self.now = time.time
         self.asked: Counter[str] = Counter()
         self.forms: list[dict[str, str]] = []
         self.granted = asyncio.Event()
@@ -218,7 +219,7 @@ class OpenIdProvider:
         return answer
 
     def _id_token(self, consent: Consent) -> str:
-        now = int(time.time())
+        now = int(self.now())
         claims = {"iss": self.url, "aud": CLIENT_ID, "sub": "1", "iat": now, "exp": now + 3600}
         claims |= {"email": consent.person, "nonce": consent.nonce}
         parts = [json.dumps(one).encode() for one in ({"alg": "none"}, claims)]
