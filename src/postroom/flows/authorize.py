@@ -235,7 +235,7 @@ class Authorize:
             if client is None or client.kind is not ClientKind.APPLICATION:
                 raise NoClient(f"there is no OAuth application {client_id}: postroom oauth list shows them")
             return client
-        found = await self._discovery.discover(address)
+        found = (await self._discovery.discover(address)).candidates
         served_by = found[0].provider if found else provider.GENERIC.key
         authority = of_provider(served_by)
         if authority is None:

@@ -7,7 +7,7 @@ from dataclasses import replace
 import structlog
 
 from postroom.core.diagnosis import Diagnosis, Failure
-from postroom.core.mailbox import AuthKind, Credential, Direction, Endpoint
+from postroom.core.mailbox import AuthKind, Credential
 from postroom.core.oauth import identity
 from postroom.core.oauth.authorization import KEPT, Authorization, Progress
 from postroom.core.oauth.client import OAuthClient
@@ -17,6 +17,7 @@ from postroom.core.ports.store import AddressTaken, MailboxView, Store
 from postroom.core.ports.wire import DiscoveryWire, OAuthWire
 from postroom.core.ports.world import World
 from postroom.flows.connect import Connect, NewMailbox, NotConnected
+from postroom.flows.doctor import Way, Ways, ways_of
 from postroom.flows.probe import Connection, OnStep
 from postroom.flows.sign_in import SignInFailed, Why
 from postroom.flows.wishes import Wishes
@@ -77,7 +78,8 @@ class Completion:
             if view is not None:
                 connected = await self._connect.reauthenticate(view.mailbox.id, credential_of(begun), on_step)
             else:
-                connected = await self._connect.add(await self._new(begun), on_step)
+                new, ways = await self._new(begun)
+                connected = await self._connect.add(new, on_step, ways)
         except NotConnected as refused:
             diagnosis = refused.report.diagnosis
             words = diagnosis.message if diagnosis else "The mailbox could not be connected."
@@ -93,21 +95,21 @@ class Completion:
         await self.served(begun.id, connected.mailbox.id)
         return connected
 
-    async def _new(self, begun: Authorization) -> NewMailbox:
+    async def _new(self, begun: Authorization) -> tuple[NewMailbox, Ways | None]:
+        """What is to be connected, and the ways to try where its servers are to be found."""
         wishes = Wishes.from_dict(begun.settings)
-        imap, smtp = wishes.imap, wishes.smtp
+        imap, smtp, ways = wishes.imap, wishes.smtp, None
         if imap is None or smtp is None:
             found = await self._discovery.discover(begun.address)
-            if not found:
-                words = f"No mail server was found for {begun.address}: name host, port and security of both."
-                raise await self.ended(begun, Why.INCOMPLETE, words)
-            person = begun.identity if begun.username else ""
-            imap = imap or _username(found[0].imap, begun, person, found[0].provider, Direction.IMAP)
-            smtp = smtp or _username(found[0].smtp, begun, person, found[0].provider, Direction.SMTP)
+            if not found.candidates:
+                raise await self.ended(begun, Why.INCOMPLETE, found.why_nothing(begun.address))
+            ways = _signed_in_as(ways_of(found.candidates, imap, smtp), begun, found.candidates[0].provider, wishes)
+            imap, smtp = ways.imap[0].endpoint, ways.smtp[0].endpoint
         connection = Connection(begun.address, wishes.name, imap, smtp, credential_of(begun), wishes.ca_certificate)
-        return NewMailbox(
+        new = NewMailbox(
             connection, wishes.hold_hours, wishes.folders, wishes.reference, unconfirmed=wishes.unconfirmed
         )
+        return new, ways
 
     async def served(self, authorization_id: str, mailbox_id: str) -> None:
         """A mailbox was made of this sign-in: its tokens are forgotten here."""
@@ -174,10 +176,16 @@ def _missing(client: OAuthClient, grant: Grant) -> str:
     return ""
 
 
-def _username(endpoint: Endpoint, begun: Authorization, person: str, served_by: str, direction: Direction) -> Endpoint:
-    """What is signed in with. A shared mailbox of Microsoft is opened under its own address with the person's token,
-    and sent for as the person."""
-    if not person:
-        return replace(endpoint, username=begun.address)
-    shared = served_by in ("microsoft365", "outlook") and direction is Direction.IMAP
-    return replace(endpoint, username=begun.address if shared else person)
+def _signed_in_as(ways: Ways, begun: Authorization, served_by: str, wishes: Wishes) -> Ways:
+    """The user names for what was found. A shared mailbox of Microsoft is opened under its own address with the
+    person's token, and sent for as the person."""
+    person = begun.identity if begun.username else begun.address
+    shared = served_by in ("microsoft365", "outlook")
+    return Ways(
+        ways.imap if wishes.imap else _named(ways.imap, begun.address if shared else person),
+        ways.smtp if wishes.smtp else _named(ways.smtp, person),
+    )
+
+
+def _named(ways: tuple[Way, ...], username: str) -> tuple[Way, ...]:
+    return tuple(replace(way, endpoint=replace(way.endpoint, username=username)) for way in ways)

@@ -21,7 +21,7 @@ class Wishes:
     hold_hours: int = 72
     folders: tuple[str, ...] = ("INBOX",)
     reference: str | None = None
-    unconfirmed: UnconfirmedPolicy = UnconfirmedPolicy.RESEND
+    unconfirmed: UnconfirmedPolicy = UnconfirmedPolicy.ASK
 
     def as_dict(self) -> dict[str, Any]:
         """JSON; `from_dict` reads it back."""

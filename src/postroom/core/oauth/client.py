@@ -12,7 +12,7 @@ from postroom.core.oauth.authority import GENERIC_SCOPES, ISSUER, ISSUER_REGISTE
 
 SECRET_ENDS_SOON = timedelta(days=14)
 """How long before a client secret's end the admin is told."""
-OUR_CAUSES = frozenset({"oauth_client_secret", "oauth_application"})
+OUR_CAUSES = frozenset({"oauth_client_secret", "oauth_application", "oauth_clock"})
 _OUR_RULES = frozenset(rule.id for rule in RULES if rule.cause in OUR_CAUSES)
 
 

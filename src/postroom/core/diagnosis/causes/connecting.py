@@ -5,9 +5,9 @@ from __future__ import annotations
 from postroom.core.diagnosis.causes.cause import Cause
 from postroom.core.diagnosis.text import mark as _
 
-OAUTH_PROXY = _(
-    "Postroom itself signs in with passwords only: where only OAuth is allowed, let an OAuth proxy on this machine "
-    "(for example email-oauth2-proxy) sign in, enter it as the server, and set POSTROOM_ALLOW_PRIVATE_HOSTS=true."
+WITH_OAUTH = _(
+    "Connect the mailbox with OAuth instead of a password: sign in with the provider for it in Postroom. Where "
+    "Postroom has no OAuth client of this provider yet, its operator enters one first (postroom oauth guide says how)."
 )
 AUTOMATIC = "{automatic}"
 """That it is tried again, by whom depends: Postroom does it for a mailbox that is saved, and only for that."""
@@ -103,7 +103,7 @@ CONNECTING: dict[str, Cause] = {
     "auth_mechanism": Cause(
         _("{host} does not know the way of signing in that was used."),
         (
-            OAUTH_PROXY,
+            WITH_OAUTH,
             _("Check that server, port and security are those for mail programs. {hosts}"),
         ),
     ),

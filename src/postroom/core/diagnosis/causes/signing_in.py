@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from postroom.core.diagnosis.causes.cause import Cause
-from postroom.core.diagnosis.causes.connecting import AUTOMATIC, CONNECT_AGAIN, OAUTH_PROXY
+from postroom.core.diagnosis.causes.connecting import AUTOMATIC, CONNECT_AGAIN, WITH_OAUTH
 from postroom.core.diagnosis.text import mark as _
 
 AGAIN = _("Enter the right password for this mailbox in Postroom.")
-AGAIN_OAUTH = _("Sign in with the provider again in the program or OAuth proxy that keeps the token for this mailbox.")
+AGAIN_OAUTH = _("Sign in with the provider again for this mailbox in Postroom.")
 LAST = _("If it is refused again, ask {provider}.")
 CHECK = CONNECT_AGAIN
-APP_ADMIN = _("Correct the OAuth application's settings in the program or OAuth proxy that signs in.")
+CLIENT_MENDED = _("All mailboxes that sign in with it recover by themselves then; nobody has to sign in again.")
 
 SIGNING_IN: dict[str, Cause] = {
     "password_refused": Cause(
@@ -139,24 +139,40 @@ SIGNING_IN: dict[str, Cause] = {
         ),
     ),
     "oauth_client_secret": Cause(
-        _("The provider does not accept the OAuth application's own secret: it is expired or wrong."),
+        _("The provider does not accept the secret of Postroom's own OAuth client: it is expired or wrong."),
         (
             _(
-                "Make a new client secret at the provider and enter its value (not its ID) in the program or OAuth "
-                "proxy that signs in."
+                "The operator makes a new client secret at the provider and enters its value (not its ID) for the "
+                "OAuth client in Postroom (postroom oauth change, or PATCH /v1/oauth/clients)."
             ),
-            AGAIN_OAUTH,
+            CLIENT_MENDED,
         ),
     ),
     "oauth_application": Cause(
         _(
-            "The provider does not know this OAuth application, or not with these settings (client ID, tenant, "
+            "The provider does not know Postroom's own OAuth client, or not with these settings (client ID, tenant, "
             "redirect address, scope)."
         ),
         (
-            APP_ADMIN,
-            _("Compare client ID, tenant and redirect address with the provider's page for the application."),
-            AGAIN_OAUTH,
+            _(
+                "The operator compares client ID, tenant, redirect address and scopes with the provider's page for the "
+                "application (postroom oauth guide shows the exact ones) and corrects whichever is wrong."
+            ),
+            CLIENT_MENDED,
+        ),
+    ),
+    "oauth_clock": Cause(
+        _("The provider does not accept the time in Postroom's request: this machine's clock is wrong."),
+        (
+            _("The operator sets the clock of the machine that runs Postroom and keeps it right (NTP, timedatectl)."),
+            CLIENT_MENDED,
+        ),
+    ),
+    "token_answer": Cause(
+        _("The provider's sign-in service answered something that is no token: a page, or nothing."),
+        (
+            AUTOMATIC,
+            _("If it goes on, the operator sees whether a proxy or firewall stands between this machine and {host}."),
         ),
     ),
     "token_service_down": Cause(_("The provider's sign-in service has trouble of its own just now."), (AUTOMATIC,)),
@@ -210,7 +226,7 @@ SIGNING_IN: dict[str, Cause] = {
     "basic_auth_off": Cause(
         _("{provider} does not take passwords from mail programs for this mailbox (basic authentication is off)."),
         (
-            OAUTH_PROXY,
+            WITH_OAUTH,
             "{smtp_on}",
             CHECK,
         ),
@@ -232,7 +248,7 @@ SIGNING_IN: dict[str, Cause] = {
     "security_defaults": Cause(
         _("A security policy of the organisation refused the sign-in with a password."),
         (
-            OAUTH_PROXY,
+            WITH_OAUTH,
             _(
                 "Else an administrator opens the Microsoft Entra admin center, Overview, Properties, Manage "
                 "security defaults, and decides whether they can be replaced by Conditional Access policies."

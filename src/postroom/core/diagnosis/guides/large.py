@@ -67,9 +67,8 @@ LARGE: dict[str, Guide] = {
             "learn.microsoft.com/exchange/clients-and-mobile-in-exchange-online/authenticated-client-smtp-submission"
         ),
         app_password=_(
-            "Microsoft 365 takes no passwords for IMAP any more, and Postroom itself signs in with passwords only: "
-            "let an OAuth proxy on this machine (for example email-oauth2-proxy) sign in and enter it as the "
-            "server."
+            "Microsoft 365 takes no passwords for IMAP any more: connect the mailbox with OAuth (sign in with "
+            "Microsoft for it in Postroom)."
         ),
         imap_on=_(
             "An administrator opens the Microsoft 365 admin center, Users, Active users, the user, Mail, Manage "
@@ -101,16 +100,15 @@ LARGE: dict[str, Guide] = {
         name="Outlook.com",
         source="support.microsoft.com/office/pop-imap-and-smtp-settings-for-outlook-com",
         app_password=_(
-            "Outlook.com takes neither passwords nor app passwords from mail programs any more, and Postroom "
-            "itself signs in with passwords only: let an OAuth proxy on this machine (for example "
-            "email-oauth2-proxy) sign in and enter it as the server."
+            "Outlook.com takes neither passwords nor app passwords from mail programs any more: connect the mailbox "
+            "with OAuth (sign in with Microsoft for it in Postroom)."
         ),
         imap_on=_(
             "Open https://outlook.live.com, Settings, Mail, Forwarding and IMAP, and let devices and apps use IMAP."
         ),
         smtp_on=_(
-            "Outlook.com takes SMTP with OAuth only: let an OAuth proxy on this machine (for example "
-            "email-oauth2-proxy) sign in and enter it as the server."
+            "Outlook.com takes SMTP with OAuth only: connect the mailbox with OAuth (sign in with Microsoft for it "
+            "in Postroom)."
         ),
         sending_limit=_("Outlook.com allows 5,000 recipients a day, fewer for new accounts; it clears after 24 hours."),
         wait=3600,
