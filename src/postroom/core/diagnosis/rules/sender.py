@@ -269,7 +269,7 @@ RULES = (
             cannot access | not allowed to | read-only | unable to act as | may not act as | authorize as
             delegation | right to perform | does not belong to you | read only | can not access | forbidden
             not accessible | assume role | assume identity | readonlyfolder | not authorized
-            authorization for different user
+            authorization for different user | is not writable
             """
         ),
         unless=phrases(
