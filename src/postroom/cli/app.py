@@ -8,7 +8,7 @@ import sys
 import typer
 
 from postroom import __version__
-from postroom.cli import check, database, demo, diagnose, keys, mailboxes, outbox, serving, simulate, webhooks
+from postroom.cli import aliases, check, database, demo, diagnose, keys, mailboxes, outbox, serving, simulate, webhooks
 from postroom.cli.output import fail
 from postroom.core.ports.store import StoreUnavailable
 from postroom.settings import BadSettings
@@ -42,6 +42,7 @@ app.command("check")(check.check)
 app.command("diagnose")(diagnose.diagnose_command)
 app.command("demo")(demo.demo)
 app.add_typer(simulate.app, name="simulate")
+mailboxes.app.command("alias")(aliases.alias)
 app.add_typer(mailboxes.app, name="mailbox")
 app.add_typer(outbox.app, name="outbox")
 app.add_typer(webhooks.app, name="webhook")

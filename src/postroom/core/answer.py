@@ -40,6 +40,15 @@ def judge(delivery: Delivery, answer: Answer) -> Judged:
     return Judged(outcome_of(recipients), recipients, diagnosis)
 
 
+def returned(delivery: Delivery, judged: Judged, why: Diagnosis) -> Judged:
+    """The same, where what was refused for good is not the mailbox but what this one message is sent as."""
+    refused = (
+        replace(one, state=RecipientState.REFUSED) if one.state is RecipientState.PENDING else one
+        for one in judged.recipients
+    )
+    return Judged(Signal.REFUSED, tuple(refused), why)
+
+
 def decisive(answer: Answer, address: str) -> Reply:
     """The reply that decides for one recipient: the first refusal on its way, else the last word."""
     if not answer.sender.ok:

@@ -122,6 +122,16 @@ class Account:
 
 
 @dataclass(frozen=True, slots=True)
+class Alias:
+    """Another address that a mailbox may send as. `refused` is the server's refusal, as people are told it; an alias
+    that was not refused is taken to be allowed: some servers tell only when a message comes."""
+
+    address: str
+    name: str = ""
+    refused: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Mailbox:
     """One address that the team has connected, without its credential."""
 
@@ -138,6 +148,12 @@ class Mailbox:
     folders: tuple[str, ...] = ("INBOX",)
     reference: str | None = None
     unconfirmed: UnconfirmedPolicy = UnconfirmedPolicy.ASK
+    aliases: tuple[Alias, ...] = ()
+
+    def alias(self, address: str) -> Alias | None:
+        """The alias with this address, however it is written."""
+        wanted = address.strip().casefold()
+        return next((one for one in self.aliases if one.address.casefold() == wanted), None)
 
     def endpoint(self, direction: Direction) -> Endpoint:
         return self.imap if direction is Direction.IMAP else self.smtp

@@ -69,6 +69,8 @@ class Accept:
         if latest is not None and not draft.to:
             to, cc = self._other_side(view.mailbox, latest)
             draft = replace(draft, to=to, cc=draft.cc or cc)
+        if draft.sender is None and latest is not None:
+            draft = replace(draft, sender=_asked(view.mailbox, latest))
         if not draft.subject:
             draft = replace(draft, subject=reply_subject(latest.parsed.subject if latest else conversation.subject))
         return await self.accept(draft, idempotency, by)
@@ -76,7 +78,7 @@ class Accept:
     def _other_side(self, mailbox: Mailbox, latest: Message) -> tuple[tuple[Address, ...], tuple[Address, ...]]:
         if latest.flow is Flow.OUTBOUND:
             return latest.parsed.to, latest.parsed.cc
-        others = reply_recipients(latest.parsed, mailbox.address)
+        others = reply_recipients(latest.parsed, mailbox.address, *(one.address for one in mailbox.aliases))
         return others.to, others.cc
 
     async def cancel(self, delivery_id: str, by: str | None = None) -> Delivery:
@@ -148,7 +150,7 @@ class Accept:
         in_reply_to, references = _thread(draft, parent)
         composed = compose(
             draft,
-            sender=Address(mailbox.address, mailbox.name),
+            sender=_sender(mailbox, draft),
             message_id=f"{message_id}@{mailbox.address.rpartition('@')[2]}",
             date=now,
             in_reply_to=in_reply_to,
@@ -202,3 +204,35 @@ def _again(recipients: tuple[Recipient, ...]) -> tuple[Recipient, ...]:
         one if one.state is table.RecipientState.ACCEPTED else replace(one, state=table.RecipientState.PENDING)
         for one in recipients
     )
+
+
+def _sender(mailbox: Mailbox, draft: Draft) -> Address:
+    """Who the message is from. Raises BadDraft where that is neither the mailbox nor an alias it may send as."""
+    given = draft.sender
+    if given is None or given.email.strip().casefold() == mailbox.address.casefold():
+        return Address(mailbox.address, (given.name if given else "") or mailbox.name)
+    alias = mailbox.alias(given.email)
+    if alias is None:
+        raise BadDraft(
+            "from",
+            f"{given.email} is neither the address of this mailbox nor one of its aliases. Add it to the aliases, or "
+            f"send from {mailbox.address}.",
+        )
+    if alias.refused is not None:
+        raise BadDraft(
+            "from",
+            f"The mail server does not let this mailbox send as {alias.address}: {alias.refused} Have the right given, "
+            "then check the mailbox.",
+        )
+    return Address(alias.address, given.name or alias.name or mailbox.name)
+
+
+def _asked(mailbox: Mailbox, latest: Message) -> Address | None:
+    """The alias that was written to, or from: the answer comes from there, unless the server refuses that."""
+    parsed = latest.parsed
+    told = (parsed.sender,) if latest.flow is Flow.OUTBOUND else (*parsed.to, *parsed.cc)
+    addresses = [one.email for one in told if one is not None]
+    if any(one.casefold() == mailbox.address.casefold() for one in addresses):
+        return None
+    found = next((alias for one in addresses if (alias := mailbox.alias(one)) is not None), None)
+    return Address(found.address) if found is not None and found.refused is None else None

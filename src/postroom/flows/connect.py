@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from postroom.core import provider
 from postroom.core.diagnosis import Failure
 from postroom.core.health import Health, Signal, State
 from postroom.core.identity import Kind
-from postroom.core.mailbox import Credential, Direction, Mailbox, UnconfirmedPolicy
+from postroom.core.mailbox import Alias, Credential, Direction, Mailbox, UnconfirmedPolicy
 from postroom.core.ports.store import HealthChange, MailboxView, Store
 from postroom.core.ports.world import World
 from postroom.flows.doctor import Doctor, OnTry, Patient, Ways
-from postroom.flows.probe import Connection, OnStep, Prober, Report, no_token
+from postroom.flows.probe import Connection, OnStep, Probe, Prober, Report, no_token
 from postroom.flows.recover import Recover
 from postroom.flows.tokens import Tokens
 
@@ -26,6 +27,7 @@ class NewMailbox:
     folders: tuple[str, ...] = ("INBOX",)
     reference: str | None = None
     unconfirmed: UnconfirmedPolicy = UnconfirmedPolicy.ASK
+    aliases: tuple[Alias, ...] = ()
 
 
 class NotConnected(Exception):
@@ -67,6 +69,7 @@ class Connect:
             connection = await self._with_token(new.connection)
         except Failure as failure:
             raise NotConnected(no_token(failure)) from failure
+        connection = replace(connection, aliases=tuple(one.address for one in new.aliases))
         report = await self._tried(connection, new.folders, ways, on_step, on_next)
         if not report.ok:
             raise NotConnected(report)
@@ -88,6 +91,7 @@ class Connect:
             folders=new.folders,
             reference=new.reference,
             unconfirmed=new.unconfirmed,
+            aliases=judged_aliases(new.aliases, report.smtp),
         )
         changes = [
             self._recover.change(mailbox, Health(mailbox.id, direction, State.CONNECTING, now), Signal.SIGNED_IN, None)
@@ -106,7 +110,9 @@ class Connect:
     ) -> Report:
         if ways is None:
             return await self._prober.probe(connection, folders, on_step)
-        patient = Patient(connection.address, connection.credential, connection.ca_certificate, folders)
+        patient = Patient(
+            connection.address, connection.credential, connection.ca_certificate, folders, aliases=connection.aliases
+        )
         return (await self._doctor.visit(patient, ways.imap, ways.smtp, on_step, on_next)).report
 
     async def change(self, changed: Mailbox, credential: Credential | None = None) -> MailboxView:
@@ -118,6 +124,7 @@ class Connect:
             or changed.smtp != view.mailbox.smtp
             or changed.ca_certificate != view.mailbox.ca_certificate
             or changed.folders != view.mailbox.folders
+            or [one.address for one in changed.aliases] != [one.address for one in view.mailbox.aliases]
         )
         if not new_connection:
             await self._store.update_mailbox(changed)
@@ -130,6 +137,7 @@ class Connect:
         if not report.ok:
             raise NotConnected(report)
         known = provider.of(changed.address, changed.imap.host).key
+        changed = replace(changed, aliases=judged_aliases(changed.aliases, report.smtp))
         await self._store.update_mailbox(replace(changed, provider=known, auth_kind=shown.kind))
         if credential is not None:  # what stood there is not written again: its token may have been renewed meanwhile
             await self._store.set_credential(changed.id, shown)
@@ -177,6 +185,9 @@ class Connect:
             report = await self._prober.probe(connection, view.mailbox.folders, on_step)
         except Failure as failure:
             report = no_token(failure)
+        aliases = judged_aliases(view.mailbox.aliases, report.smtp)
+        if report.smtp.ok and aliases != view.mailbox.aliases:
+            await self._store.update_mailbox(replace(view.mailbox, aliases=aliases))
         for probe in (report.imap, report.smtp):
             if probe.diagnosis is not None:
                 await self._recover.judged(view.mailbox, probe.direction, probe.diagnosis)
@@ -221,5 +232,18 @@ class Connect:
 
     def _connection(self, mailbox: Mailbox, credential: Credential, *, saved: bool = False) -> Connection:
         return Connection(
-            mailbox.address, mailbox.name, mailbox.imap, mailbox.smtp, credential, mailbox.ca_certificate, saved
+            mailbox.address,
+            mailbox.name,
+            mailbox.imap,
+            mailbox.smtp,
+            credential,
+            mailbox.ca_certificate,
+            saved,
+            tuple(one.address for one in mailbox.aliases),
         )
+
+
+def judged_aliases(aliases: Sequence[Alias], sending: Probe) -> tuple[Alias, ...]:
+    """The aliases, with what the server said to each."""
+    refused = {address: why.reason for address, why in sending.refused}
+    return tuple(replace(one, refused=refused.get(one.address)) for one in aliases)

@@ -101,9 +101,11 @@ class Patient:
     ca_certificate: str | None = None
     folders: tuple[str, ...] = ("INBOX",)
     sign_in: bool = True
+    aliases: tuple[str, ...] = ()
 
     def connection(self, imap: Way, smtp: Way) -> Connection:
-        return Connection(self.address, "", imap.endpoint, smtp.endpoint, self.credential, self.ca_certificate)
+        ends = imap.endpoint, smtp.endpoint
+        return Connection(self.address, "", *ends, self.credential, self.ca_certificate, aliases=self.aliases)
 
 
 OnTry = Callable[[Direction, Way], None]

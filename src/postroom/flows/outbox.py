@@ -13,7 +13,7 @@ from typing import TypeVar
 import structlog
 
 from postroom.core import provider, retry
-from postroom.core.answer import Judged, judge
+from postroom.core.answer import Judged, judge, returned
 from postroom.core.delivery import (
     Attempt,
     Delivery,
@@ -25,7 +25,7 @@ from postroom.core.delivery import (
     step,
 )
 from postroom.core.diagnosis import Failure, Unanswered, diagnose
-from postroom.core.mailbox import Direction, Mailbox
+from postroom.core.mailbox import Alias, Direction, Mailbox
 from postroom.core.ports.store import Lease, Settlement, Store, StoreUnavailable
 from postroom.core.ports.wire import Answer, Envelope, SmtpSession
 from postroom.core.ports.world import World
@@ -219,6 +219,11 @@ class Outbox:
         await self._store.heard(mailbox.id, Direction.SMTP, self._world.now())
         judged = judge(delivery, answer)
         refused = judged.mailbox
+        if refused is not None and refused.code == "access_restricted" and (alias := _alias(mailbox, delivery)):
+            # What is refused is the alias: the message goes back, and the mailbox sends on as itself.
+            told = replace(alias, refused=refused.reason)
+            await self._insist(lambda: self._refuse_alias(mailbox.id, told))
+            judged, refused = returned(delivery, judged, refused), None
         if refused is not None:
             # The mailbox first, so that nothing else goes out; then the delivery, which waits with it.
             await self._insist(lambda: self._recover.judged(mailbox, Direction.SMTP, refused))
@@ -274,11 +279,23 @@ class Outbox:
             code=judged.diagnosis.name if judged.diagnosis else None,
         )
 
+    async def _refuse_alias(self, mailbox_id: str, told: Alias) -> None:
+        view = await self._store.mailbox(mailbox_id)
+        if view is not None:
+            aliases = tuple(told if one.address == told.address else one for one in view.mailbox.aliases)
+            await self._store.update_mailbox(replace(view.mailbox, aliases=aliases))
+            log.warning("an alias is refused", mailbox=mailbox_id)
+
     def _next_attempt(self, delivery: Delivery, judged: Judged, now: datetime) -> datetime:
         if judged.signal is not Signal.PUT_OFF:
             return now
         after = judged.diagnosis.retry_after if judged.diagnosis else None
         return retry.next_attempt(delivery.attempts + 1, now, self._world.jitter(), after)
+
+
+def _alias(mailbox: Mailbox, delivery: Delivery) -> Alias | None:
+    """The alias that a delivery is sent from, if it is one."""
+    return None if delivery.sender.casefold() == mailbox.address.casefold() else mailbox.alias(delivery.sender)
 
 
 class _Try:

@@ -37,6 +37,8 @@ class Connection:
     ca_certificate: str | None = None
     saved: bool = False
     """Whether the mailbox is connected with this: what fails is then tried again by itself."""
+    aliases: tuple[str, ...] = ()
+    """Other addresses that are to be sent from."""
 
     def account(self, direction: Direction) -> Account:
         endpoint = self.imap if direction is Direction.IMAP else self.smtp
@@ -46,13 +48,15 @@ class Connection:
 
 @dataclass(frozen=True, slots=True)
 class Probe:
-    """A try of every step of one direction at `endpoint`. `others` are the ways that were tried beside this one."""
+    """A try of every step of one direction at `endpoint`. `others` are the ways that were tried beside this one.
+    `refused` are the aliases that the server will not let us send from: that stops no mailbox."""
 
     direction: Direction
     steps: tuple[Step, ...]
     diagnosis: Diagnosis | None = None
     endpoint: Endpoint | None = None
     others: tuple[Probe, ...] = ()
+    refused: tuple[tuple[str, Diagnosis], ...] = ()
 
     @property
     def ok(self) -> bool:
@@ -149,7 +153,9 @@ class Prober:
             session = await self._smtp.open(account, steps.keep)
             try:
                 if signs_in_as_another(connection.address, account.endpoint.username):
-                    await _sender(session, connection.address, steps)
+                    await _sender(session, connection.address, connection.address, steps)
+                for alias in connection.aliases:
+                    await steps.alias(session, alias, connection.address)
             finally:
                 await _leave(session.quit())
         except Failure as failure:
@@ -173,14 +179,14 @@ async def _rights(session: ImapSession, folder: str, steps: _Steps) -> None:
             )
 
 
-async def _sender(session: SmtpSession, address: str, steps: _Steps) -> None:
+async def _sender(session: SmtpSession, address: str, recipient: str, steps: _Steps) -> None:
     """Raises Failure where the server will not let us send from the address.
 
     Exchange lets any sender pass here and refuses the message itself (5.2.252 SendAsDenied), and a temporary refusal
     proves nothing.
     """
     async with steps.step("sender", Stage.MAIL) as said:
-        answer = await session.offer(address, address)
+        answer = await session.offer(address, recipient)
         refusal = _refusal(answer)
         if refusal is None:
             said.detail = f"{address} is accepted as sender, as far as the server tells without a message"
@@ -215,6 +221,7 @@ class _Steps:
         self._trial = trial
         self._on_step = on_step
         self._steps: list[Step] = []
+        self._refused: list[tuple[str, Diagnosis]] = []
         self._loop = asyncio.get_running_loop()
         self._ends = self._loop.time() + seconds
 
@@ -270,7 +277,18 @@ class _Steps:
         )
 
     def probe(self, diagnosis: Diagnosis | None = None) -> Probe:
-        return Probe(self._account.direction, tuple(self._steps), diagnosis, self._account.endpoint)
+        refused = tuple(self._refused)
+        return Probe(self._account.direction, tuple(self._steps), diagnosis, self._account.endpoint, refused=refused)
+
+    async def alias(self, session: SmtpSession, alias: str, recipient: str) -> None:
+        """Whether an alias may be sent from: a refusal is kept, and nothing else suffers. Raises Failure where the
+        session breaks."""
+        try:
+            await _sender(session, alias, recipient, self)
+        except Failure as failure:
+            if session.closed:
+                raise
+            self._refused.append((alias, diagnose(failure.evidence, trial=self._trial)))
 
     async def failed(self, failure: Failure, wire: ImapWire | SmtpWire) -> Probe:
         """The probe that a failure ended. Where port and security do not fit each other, or nothing listens, it is

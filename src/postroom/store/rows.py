@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any
 
 from sqlalchemy import Row
@@ -13,7 +14,7 @@ from postroom.core.delivery import State as DeliveryState
 from postroom.core.diagnosis.verdict import Diagnosis
 from postroom.core.health import Health
 from postroom.core.health import State as HealthState
-from postroom.core.mailbox import AuthKind, Direction, Endpoint, Mailbox, Security, UnconfirmedPolicy
+from postroom.core.mailbox import Alias, AuthKind, Direction, Endpoint, Mailbox, Security, UnconfirmedPolicy
 
 Values = dict[str, Any]
 
@@ -38,6 +39,7 @@ def mailbox_values(mailbox: Mailbox) -> Values:
         "folders": list(mailbox.folders),
         "reference": mailbox.reference,
         "unconfirmed": str(mailbox.unconfirmed),
+        "aliases": [asdict(one) for one in mailbox.aliases],
         "created_at": mailbox.created_at,
     }
 
@@ -66,6 +68,7 @@ def mailbox_of_row(row: Row[Any]) -> Mailbox:
         folders=tuple(row.folders),
         reference=row.reference,
         unconfirmed=UnconfirmedPolicy(row.unconfirmed),
+        aliases=tuple(Alias(**one) for one in row.aliases),
     )
 
 

@@ -29,7 +29,8 @@ class File:
 @dataclass(frozen=True, slots=True)
 class Draft:
     """What somebody wants to send. `headers` are X-… only; `in_reply_to` is a Message-ID without brackets; `author` is
-    who wrote it, for the delivery's story, and stands in no header."""
+    who wrote it, for the delivery's story, and stands in no header; `sender` is one of the mailbox's addresses, the
+    mailbox's own where it is left out."""
 
     mailbox_id: str
     to: tuple[Address, ...]
@@ -44,3 +45,4 @@ class Draft:
     conversation_id: str | None = None
     send_at: datetime | None = None
     author: str | None = None
+    sender: Address | None = None

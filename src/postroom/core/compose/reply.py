@@ -20,21 +20,22 @@ def reply_subject(subject: str) -> str:
     return subject.strip() if is_reply(subject) else f"Re: {subject.strip()}".rstrip()
 
 
-def reply_recipients(parsed: Parsed, own_address: str) -> Recipients:
-    """To Reply-To, else From; copies to whoever else had the message (RFC 5322 3.6.3). Never to `own_address`.
+def reply_recipients(parsed: Parsed, own_address: str, *aliases: str) -> Recipients:
+    """To Reply-To, else From; copies to whoever else had the message (RFC 5322 3.6.3). Never to `own_address`
+    or one of the aliases.
 
     An answer to what we sent ourselves goes on to whom it had gone. Only where nobody else is left it is ourselves.
     """
-    own = own_address.strip().lower()
+    own = {one.strip().lower() for one in (own_address, *aliases)}
     sender = (parsed.sender,) if parsed.sender else ()
     others = (*parsed.to, *parsed.cc)
-    wrote_it = parsed.sender is not None and parsed.sender.email.lower() == own
-    to = _without(parsed.to if wrote_it else parsed.reply_to or sender, {own})
+    wrote_it = parsed.sender is not None and parsed.sender.email.lower() in own
+    to = _without(parsed.to if wrote_it else parsed.reply_to or sender, own)
     if not to:
-        to = _without(sender, {own}) or _without(others, {own})
+        to = _without(sender, own) or _without(others, own)
     if not to:
         return Recipients((parsed.reply_to or sender or parsed.to)[:1] or (Address(own_address),), ())
-    return Recipients(to, _without(others, {own, *(one.email.lower() for one in to)}))
+    return Recipients(to, _without(others, own | {*(one.email.lower() for one in to)}))
 
 
 def _without(given: tuple[Address, ...], left_out: set[str]) -> tuple[Address, ...]:

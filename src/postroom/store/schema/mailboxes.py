@@ -31,6 +31,13 @@ mailbox = table(
     Column("reply_to", Json, comment="Where answers go to, unless a message says otherwise"),
     Column("signature_text", Text, comment="Below each message"),
     Column("signature_html", Text, comment="The same as HTML"),
+    Column(
+        "aliases",
+        Json,
+        nullable=False,
+        server_default="[]",
+        comment="Other addresses it may send as, and refusals",
+    ),
     Column("created_at", Instant, nullable=False, comment="When it was connected first"),
     Column("worker_id", Text, index=True, comment="Who works for it: the lease; null for nobody"),
     Column("epoch", Number, nullable=False, comment="Grows with each new owner: the fencing number"),

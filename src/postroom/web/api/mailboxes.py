@@ -38,6 +38,7 @@ async def create(services: Injected, given: NewMailbox, response: Response) -> M
         folders=tuple(dict.fromkeys(given.folders)),
         reference=given.reference,
         unconfirmed=given.unconfirmed,
+        aliases=tuple(one.alias() for one in given.aliases),
     )
     view = await services.connect.add(new, ways=ways)
     response.headers["Location"] = f"/v1/mailboxes/{view.mailbox.id}"
@@ -115,4 +116,5 @@ def _changed(mailbox: core.Mailbox, given: MailboxChange) -> core.Mailbox:
         folders=tuple(dict.fromkeys(given.folders)) if given.folders else mailbox.folders,
         reference=given.reference if "reference" in asked else mailbox.reference,
         unconfirmed=given.unconfirmed or mailbox.unconfirmed,
+        aliases=mailbox.aliases if given.aliases is None else tuple(one.alias() for one in given.aliases),
     )

@@ -103,6 +103,26 @@ class Auth(Input):
         return core.Credential(self.kind, self.password.get_secret_value())
 
 
+class NewAlias(Input):
+    """Another address that the mailbox may send as."""
+
+    address: EmailAddress
+    name: Name = ""
+
+    def alias(self) -> core.Alias:
+        return core.Alias(self.address, self.name)
+
+
+Aliases = Annotated[
+    list[NewAlias],
+    Field(
+        max_length=100,
+        description="Other addresses that this mailbox may send as. Whether the server lets it is asked, without a "
+        "message, and told beside each.",
+    ),
+]
+
+
 class NewConnection(Input):
     """What is needed to try a mailbox. Without `imap` or `smtp`, its settings are looked up."""
 
@@ -121,6 +141,7 @@ class NewMailbox(NewConnection):
     folders: Folders = Field(default_factory=lambda: ["INBOX"])
     reference: Reference | None = None
     unconfirmed: Unconfirmed = UnconfirmedPolicy.ASK
+    aliases: Aliases = Field(default_factory=list)
 
 
 class MailboxChange(Input):
@@ -135,6 +156,7 @@ class MailboxChange(Input):
     folders: Folders | None = None
     reference: Reference | None = Field(None, description="null takes it away.")
     unconfirmed: Unconfirmed | None = None
+    aliases: Aliases | None = Field(None, description="All of them from now on.")
 
 
 class Reauthentication(Input):

@@ -79,6 +79,12 @@ class Content(Input):
         ),
     ] = Field(default_factory=dict)
     send_at: Time | None = Field(None, description="Not before this time.")
+    sender: Recipient | None = Field(
+        None,
+        alias="from",
+        description="An alias of the mailbox; its own address where left out. In an answer, where "
+        "left out, the alias that was written to.",
+    )
     author: Annotated[Line, Field(min_length=1, max_length=200)] | None = Field(
         None, description="Your name for who wrote it; told in the delivery and its events, not to recipients."
     )
@@ -161,4 +167,5 @@ def _draft(
         conversation_id=conversation_id,
         send_at=content.send_at,
         author=content.author,
+        sender=content.sender.address() if content.sender else None,
     )

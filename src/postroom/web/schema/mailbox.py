@@ -47,6 +47,14 @@ class Warned(Output):
         return cls(code=caution.code, message=caution.message)
 
 
+class ShownAlias(Output):
+    """Another address that the mailbox may send as."""
+
+    address: str
+    name: str
+    refused: str | None = Field(description="Why the server does not let it; null where it does, as far as known.")
+
+
 class ShownAuth(Output):
     """How the mailbox signs in."""
 
@@ -95,6 +103,7 @@ class Mailbox(Output):
     hold_hours: int
     folders: list[str]
     unconfirmed: UnconfirmedPolicy
+    aliases: list[ShownAlias]
     created_at: datetime
     receiving: Health
     sending: Health
@@ -119,6 +128,7 @@ class Mailbox(Output):
             hold_hours=mailbox.hold_hours,
             folders=list(mailbox.folders),
             unconfirmed=mailbox.unconfirmed,
+            aliases=[ShownAlias(address=a.address, name=a.name, refused=a.refused) for a in mailbox.aliases],
             created_at=mailbox.created_at,
             receiving=Health.of(view.receiving),
             sending=Health.of(view.sending_told(now)),
