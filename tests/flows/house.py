@@ -35,8 +35,8 @@ class MovedWorld(RealWorld):
 class Running:
     """A house whose engine runs, with what tests ask of it."""
 
-    def __init__(self, house: House, world: MovedWorld, simulator: Simulator):
-        self.house, self.world, self.simulator = house, world, simulator
+    def __init__(self, house: House, world: MovedWorld, simulator: Simulator, engine: asyncio.Task[None]):
+        self.house, self.world, self.simulator, self.engine = house, world, simulator, engine
         self.store = house.store
 
     async def connect(
@@ -95,7 +95,7 @@ async def running(folder, database="", world=None, simulator=None, **settings) -
     async with own as simulator, build(chosen, world) as house:
         engine = asyncio.create_task(house.engine.run())
         try:
-            yield Running(house, world, simulator)
+            yield Running(house, world, simulator, engine)
         finally:
             engine.cancel()
             await asyncio.gather(engine, return_exceptions=True)
