@@ -55,12 +55,10 @@ def full(folder):
     with filler.open("wb", buffering=0) as file, contextlib.suppress(OSError):
         while shutil.disk_usage(folder).free:
             file.write(bytes(4096))
-    with sqlite3.connect(folder / "data" / "postroom.db", isolation_level=None, timeout=10) as other:
-        try:
-            for _ in range(5_000):
-                other.execute("UPDATE secret_key SET created_at = created_at")
-        except sqlite3.OperationalError as error:
-            assert error.sqlite_errorcode == sqlite3.SQLITE_FULL, error
+    other = sqlite3.connect(folder / "data" / "postroom.db", isolation_level=None, timeout=10)
+    with contextlib.suppress(sqlite3.OperationalError):  # full
+        for _ in range(5_000):
+            other.execute("UPDATE secret_key SET created_at = created_at")
     other.close()
     try:
         yield
@@ -136,7 +134,7 @@ async def test_a_refusal_that_cannot_be_written_is_written_when_it_can_be(disk, 
 async def test_what_cannot_be_written_is_not_accepted(disk, trouble):
     server = Odd()
     async with standing(disk, server) as (house, mailbox):
-        with TROUBLES[trouble](disk), pytest.raises(StoreUnavailable, match="locked|full"):
+        with TROUBLES[trouble](disk), pytest.raises(StoreUnavailable, match=r"locked|full"):
             await house.send(mailbox, "Refused")
         await house.delivery_in((await house.send(mailbox, "Taken")).id, "sent")
         assert server.subjects() == {"Taken": 1}
