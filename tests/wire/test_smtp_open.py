@@ -35,7 +35,7 @@ async def test_steps_are_told_in_order_with_what_came_back():
     steps: list[Step] = []
     async with scripted(script) as server:
         session = await client().open(server.account("ann", PASSWORD), steps.append)
-        assert session.size_limit == 1000
+        assert session.told.size == 1000
         assert not session.closed
         session.abort()
     assert [step.name for step in steps] == ["resolve", "connect", "greeting", "capabilities", "sign_in"]
@@ -112,7 +112,7 @@ async def test_a_greeting_of_many_lines_and_a_bare_code_are_understood():
 
     async with scripted(script) as server:
         session = await server.open()
-        assert session.size_limit is None
+        assert session.told.size is None
         session.abort()
 
 
@@ -375,5 +375,5 @@ async def test_what_was_offered_before_tls_counts_no_more(certificates, tmp_path
     async with scripted(script) as server:
         account = server.account("ann", PASSWORD, Security.STARTTLS)
         session = await client().open(replace(account, ca_certificate=certificates.ca_pem))
-        assert session.size_limit == 2
+        assert session.told.size == 2
         session.abort()

@@ -79,7 +79,7 @@ async def test_a_message_over_postfix_own_limit_is_refused_with_its_number(postf
     async with postfix.configured(message_size_limit=20_000):
         good = account(postfix, postfix.submission_port, Security.STARTTLS, user.address, user.password)
         session = await smtp().open(good)
-        assert session.size_limit == 20_000
+        assert session.told.size == 20_000
         answer = await session.send(Envelope(user.address, ("a@example.test",)), b"A: b\r\n\r\n" + b"x\r\n" * 9000, yes)
         await session.quit()
     assert answer.sender.code == 552

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
+from postroom.core.budget import AS_GRANTED, UNTOLD, Budget, Told
+
 
 class Direction(StrEnum):
     """The two directions of a mailbox; the value is the protocol that serves it."""
@@ -133,7 +135,8 @@ class Alias:
 
 @dataclass(frozen=True, slots=True)
 class Mailbox:
-    """One address that the team has connected, without its credential."""
+    """One address that the team has connected, without its credential. `budget` is what a person set, `told` what its
+    SMTP server said."""
 
     id: str
     address: str
@@ -154,6 +157,8 @@ class Mailbox:
         """The alias with this address, however it is written."""
         wanted = address.strip().casefold()
         return next((one for one in self.aliases if one.address.casefold() == wanted), None)
+    budget: Budget = AS_GRANTED
+    told: Told = UNTOLD
 
     def endpoint(self, direction: Direction) -> Endpoint:
         return self.imap if direction is Direction.IMAP else self.smtp

@@ -6,14 +6,14 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from postroom.core import delivery as table
-from postroom.core import provider
+from postroom.core import limits, provider
 from postroom.core.compose import BadDraft, Draft, compose, reply_recipients, reply_subject
 from postroom.core.delivery import Delivery, Recipient, SentCopy, Signal, step
 from postroom.core.events import Event, EventType
 from postroom.core.identity import Kind
 from postroom.core.mailbox import Mailbox
 from postroom.core.message import Address, Flow, Message
-from postroom.core.ports.store import Acceptance, Accepted, MailboxView, Settlement, Store
+from postroom.core.ports.store import Acceptance, Accepted, Settlement, Store
 from postroom.core.ports.world import World
 from postroom.flows.announce import delivery_events
 from postroom.flows.connect import NoSuchMailbox
@@ -41,14 +41,14 @@ class Accept:
         """
         if draft.in_reply_to is not None:
             draft = replace(draft, in_reply_to=draft.in_reply_to.strip().strip("<>"))
-        view = await self._store.mailbox(draft.mailbox_id)
-        if view is None:
+        mailbox = await self._store.settings(draft.mailbox_id)
+        if mailbox is None:
             raise NoSuchMailbox
-        if idempotency is not None and (known := await self._store.repeated(view.mailbox.id, *idempotency)):
+        if idempotency is not None and (known := await self._store.repeated(mailbox.id, *idempotency)):
             return Accepted(known, repeated=True)
-        conversation_id, parent = await self._context(view, draft)
+        conversation_id, parent = await self._context(mailbox, draft)
         draft = replace(draft, author=draft.author or by)
-        return await self._write(view, draft, conversation_id, parent, idempotency)
+        return await self._write(mailbox, draft, conversation_id, parent, idempotency)
 
     async def reply(
         self,
@@ -62,12 +62,12 @@ class Accept:
         if conversation is None:
             raise NoSuchConversation
         draft = replace(draft, mailbox_id=conversation.mailbox_id, conversation_id=conversation.id)
-        view = await self._store.mailbox(conversation.mailbox_id)
-        if view is None:
+        mailbox = await self._store.settings(conversation.mailbox_id)
+        if mailbox is None:
             raise NoSuchMailbox
         latest = await self._store.latest(conversation.id)
         if latest is not None and not draft.to:
-            to, cc = self._other_side(view.mailbox, latest)
+            to, cc = self._other_side(mailbox, latest)
             draft = replace(draft, to=to, cc=draft.cc or cc)
         if draft.sender is None and latest is not None:
             draft = replace(draft, sender=_asked(view.mailbox, latest))
@@ -114,14 +114,14 @@ class Accept:
                 return changed
 
     async def _copy_of_confirmed(self, delivery: Delivery) -> SentCopy:
-        view = await self._store.mailbox(delivery.mailbox_id)
-        if view is None or delivery.sent_copy is not SentCopy.NONE:
+        mailbox = await self._store.settings(delivery.mailbox_id)
+        if mailbox is None or delivery.sent_copy is not SentCopy.NONE:
             return delivery.sent_copy
-        return SentCopy.BY_PROVIDER if provider.by_key(view.mailbox.provider).saves_sent else SentCopy.DUE
+        return SentCopy.BY_PROVIDER if provider.by_key(mailbox.provider).saves_sent else SentCopy.DUE
 
-    async def _context(self, view: MailboxView, draft: Draft) -> tuple[str | None, Message | None]:
+    async def _context(self, mailbox: Mailbox, draft: Draft) -> tuple[str | None, Message | None]:
         """The conversation that a draft continues, and the message that it answers."""
-        mailbox_id = view.mailbox.id
+        mailbox_id = mailbox.id
         conversation_id = draft.conversation_id
         if conversation_id is not None:
             conversation = await self._store.conversation(conversation_id)
@@ -135,13 +135,13 @@ class Accept:
 
     async def _write(
         self,
-        view: MailboxView,
+        mailbox: Mailbox,
         draft: Draft,
         conversation_id: str | None,
         parent: Message | None,
         idempotency: tuple[str, str] | None,
     ) -> Accepted:
-        mailbox, now = view.mailbox, self._world.now()
+        now = self._world.now()
         expires_at = now + timedelta(hours=mailbox.hold_hours)
         if draft.send_at is not None and draft.send_at >= expires_at:
             hours = mailbox.hold_hours
@@ -156,6 +156,7 @@ class Accept:
             in_reply_to=in_reply_to,
             references=references,
         )
+        limits.check(mailbox, draft, composed)
         message = Message(
             id=message_id,
             mailbox_id=mailbox.id,

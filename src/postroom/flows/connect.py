@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from postroom.core import provider
 from postroom.core.diagnosis import Failure
+from postroom.core.budget import AS_GRANTED, Budget
 from postroom.core.health import Health, Signal, State
 from postroom.core.identity import Kind
 from postroom.core.mailbox import Alias, Credential, Direction, Mailbox, UnconfirmedPolicy
@@ -28,6 +29,7 @@ class NewMailbox:
     reference: str | None = None
     unconfirmed: UnconfirmedPolicy = UnconfirmedPolicy.ASK
     aliases: tuple[Alias, ...] = ()
+    budget: Budget = AS_GRANTED
 
 
 class NotConnected(Exception):
@@ -92,6 +94,7 @@ class Connect:
             reference=new.reference,
             unconfirmed=new.unconfirmed,
             aliases=judged_aliases(new.aliases, report.smtp),
+            budget=new.budget,
         )
         changes = [
             self._recover.change(mailbox, Health(mailbox.id, direction, State.CONNECTING, now), Signal.SIGNED_IN, None)

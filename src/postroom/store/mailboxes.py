@@ -5,24 +5,28 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, delete, func, insert, select, update
+from sqlalchemy import Connection, Row, Select, bindparam, delete, func, insert, select, update
 
+from postroom.core.budget import AS_GRANTED, Told
 from postroom.core.delivery import OPEN
 from postroom.core.delivery import State as DeliveryState
 from postroom.core.health import Health
 from postroom.core.mailbox import Credential, Direction, Mailbox
 from postroom.core.ports.store import AddressTaken, HealthChange, MailboxGone, MailboxView, Page
-from postroom.store import credentials, eventlog, paging
+from postroom.store import credentials, database, eventlog, paging
 from postroom.store.database import insert_new
 from postroom.store.rows import (
+    Values,
     address_key,
+    budget_values,
     cursor_of_row,
     health_of_row,
     health_values,
     mailbox_of_row,
     mailbox_values,
+    told_values,
 )
-from postroom.store.schema import among, delivery, folder, health, mailbox
+from postroom.store.schema import allowance, among, delivery, folder, health, mailbox
 from postroom.store.vault import Vault
 
 
@@ -32,6 +36,8 @@ def add(
     values = {**mailbox_values(new), "worker_id": None, "epoch": 0}
     if connection.execute(insert_new(connection, mailbox), values).rowcount == 0:
         raise AddressTaken(f"{new.address} is connected already")
+    if new.budget != AS_GRANTED:
+        _allow(connection, new.id, budget_values(new.budget))
     credentials.put(connection, vault, new.id, secret)
     for change in changes:
         values = {**health_values(change.health), "heard_at": change.health.heard_at, "code_at": None}
@@ -47,6 +53,34 @@ def update_one(connection: Connection, changed: Mailbox) -> None:
         raise AddressTaken(f"{changed.address} is connected already")
     if connection.execute(update(mailbox).where(mailbox.c.id == changed.id).values(values)).rowcount == 0:
         raise MailboxGone(changed.id)
+    _allow(connection, changed.id, budget_values(changed.budget))
+
+
+def _allow(connection: Connection, mailbox_id: str, values: Values) -> None:
+    """Changes these columns of the allowance, and no other."""
+    new = database.insert(connection, allowance).values(mailbox_id=mailbox_id, **values)
+    connection.execute(
+        new.on_conflict_do_update(index_elements=["mailbox_id"], set_={name: new.excluded[name] for name in values})
+    )
+
+
+def set_told(connection: Connection, mailbox_id: str, told: Told) -> None:
+    """Raises MailboxGone."""
+    if connection.execute(select(mailbox.c.id).where(mailbox.c.id == mailbox_id)).first() is None:
+        raise MailboxGone(mailbox_id)
+    _allow(connection, mailbox_id, told_values(told))
+
+
+_SETTINGS = select(mailbox).where(mailbox.c.id == bindparam("identifier"))
+_ALLOWED = select(allowance).where(allowance.c.mailbox_id == bindparam("identifier"))
+
+
+def settings(connection: Connection, mailbox_id: str) -> Mailbox | None:
+    """By its keys alone: nothing is counted."""
+    row = connection.execute(_SETTINGS, {"identifier": mailbox_id}).one_or_none()
+    if row is None:
+        return None
+    return mailbox_of_row(row, connection.execute(_ALLOWED, {"identifier": mailbox_id}).one_or_none())
 
 
 def remove(connection: Connection, mailbox_id: str) -> bool:
@@ -79,7 +113,7 @@ def page(connection: Connection, limit: int, cursor: str | None, reference: str 
 
 
 def _views(connection: Connection, rows: Sequence[Row[Any]]) -> list[MailboxView]:
-    """Three queries, however many mailboxes."""
+    """Four queries, however many mailboxes."""
     identifiers = [row.id for row in rows]
     if not identifiers:
         return []
@@ -90,6 +124,10 @@ def _views(connection: Connection, rows: Sequence[Row[Any]]) -> list[MailboxView
     cursors = connection.execute(
         select(folder).where(folder.c.mailbox_id.in_(identifiers)).order_by(folder.c.mailbox_id, folder.c.name)
     ).all()
+    allowed = {
+        row.mailbox_id: row
+        for row in connection.execute(select(allowance).where(allowance.c.mailbox_id.in_(identifiers)))
+    }
     held = {
         row.mailbox_id: row
         for row in connection.execute(
@@ -104,7 +142,7 @@ def _views(connection: Connection, rows: Sequence[Row[Any]]) -> list[MailboxView
     }
     return [
         MailboxView(
-            mailbox=mailbox_of_row(row),
+            mailbox=mailbox_of_row(row, allowed.get(row.id)),
             receiving=directions[row.id, Direction.IMAP],
             sending=directions[row.id, Direction.SMTP],
             held=held[row.id].number if row.id in held else 0,

@@ -7,6 +7,7 @@ from typing import Any
 
 from sqlalchemy import Row
 
+from postroom.core.budget import AS_GRANTED, UNTOLD, Budget, Told
 from postroom.core.cursor import Cursor
 from postroom.core.delivery import Attempt, Delivery, Recipient, RecipientState, SentCopy
 from postroom.core.delivery import Signal as DeliverySignal
@@ -53,7 +54,7 @@ def _endpoint_values(protocol: str, endpoint: Endpoint) -> Values:
     }
 
 
-def mailbox_of_row(row: Row[Any]) -> Mailbox:
+def mailbox_of_row(row: Row[Any], allowed: Row[Any] | None) -> Mailbox:
     return Mailbox(
         id=row.id,
         address=row.address,
@@ -69,7 +70,21 @@ def mailbox_of_row(row: Row[Any]) -> Mailbox:
         reference=row.reference,
         unconfirmed=UnconfirmedPolicy(row.unconfirmed),
         aliases=tuple(Alias(**one) for one in row.aliases),
+        budget=_budget(allowed) if allowed else AS_GRANTED,
+        told=Told(allowed.told_size, allowed.told_recipients, allowed.told_messages) if allowed else UNTOLD,
     )
+
+
+def _budget(row: Row[Any]) -> Budget:
+    return Budget(row.connections, row.messages_a_minute, row.messages_a_day, row.recipients_a_day)
+
+
+def budget_values(budget: Budget) -> Values:
+    return {name: getattr(budget, name) for name in Budget.__dataclass_fields__}
+
+
+def told_values(told: Told) -> Values:
+    return {"told_size": told.size, "told_recipients": told.recipients, "told_messages": told.messages}
 
 
 def _diagnosis(value: Values | None) -> Diagnosis | None:

@@ -8,6 +8,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Protocol
 
+from postroom.core.budget import Told
 from postroom.core.cursor import Selected, Sized
 from postroom.core.diagnosis.evidence import Evidence
 from postroom.core.discovered import Discovered
@@ -169,8 +170,8 @@ class SmtpSession(Protocol):
     """A signed-in SMTP session (RFC 5321, 4954)."""
 
     @property
-    def size_limit(self) -> int | None:
-        """SIZE of EHLO (RFC 1870), in bytes; None where not told."""
+    def told(self) -> Told:
+        """The limits that EHLO named, after the sign-in's last EHLO."""
         ...
 
     @property

@@ -9,6 +9,8 @@ from postroom.core.mailbox import Endpoint, Security
 
 IDLE_SECONDS = 28 * 60
 """RFC 2177 asks for a renewal at least every 29 minutes."""
+SMTP_CONNECTIONS = 2
+"""What no submission server that we know refuses; Exchange Online, the stingiest of those that say, grants 3."""
 CONNECTIONS = 4
 """What the stingiest of common servers grants one user and address: Courier's MAXPERIP; Dovecot grants 10."""
 
@@ -47,7 +49,8 @@ class Provider:
     `domains` are those of its own addresses; `mx` and `hosts` are suffixes of host names that show that it serves a
     domain or a connection. `saves_sent`: what is sent over SMTP stands in Sent by itself. `idle_seconds`: how long IDLE
     may last. `connections` and `smtp_connections`: at once for one mailbox. `password_off`: passwords of no kind are
-    taken, only OAuth. `sources` names where each fact comes from, by field; None in a limit says that none is known.
+    taken, only OAuth. `message_bytes`: of a whole message as it is sent, attachments in base 64. `sources` names where
+    each fact comes from, by field; None in a limit says that none is known.
     """
 
     key: str
@@ -59,10 +62,12 @@ class Provider:
     saves_sent: bool = False
     idle_seconds: int = IDLE_SECONDS
     connections: int = CONNECTIONS
-    smtp_connections: int = CONNECTIONS
+    smtp_connections: int = SMTP_CONNECTIONS
     messages_a_day: int | None = None
     messages_a_minute: int | None = None
+    recipients_a_day: int | None = None
     recipients_a_message: int | None = None
+    message_bytes: int | None = None
     needs_app_password: bool = False
     password_off: bool = False
     sources: Mapping[str, str] = field(default_factory=dict)

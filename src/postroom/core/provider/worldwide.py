@@ -13,7 +13,10 @@ _GOOGLE_SOURCES = {
     "connections": "https://support.google.com/mail/answer/7126229",
     "saves_sent": "https://support.google.com/mail/answer/78892",
     "needs_app_password": "https://support.google.com/accounts/answer/185833",
+    "smtp_connections": "well below the 15 that https://support.google.com/mail/answer/7126229 grants",
+    "message_bytes": "SIZE in the EHLO of smtp.gmail.com; https://support.google.com/mail/answer/6584 says 25 MB",
 }
+_GOOGLE_SIZE = 35_882_577
 _MICROSOFT_SETTINGS = "https://support.microsoft.com/office/pop-imap-and-smtp-settings-for-outlook-com-d088b986-291d-42b8-9564-9c414e2aa040"
 _EXCHANGE_LIMITS = "https://learn.microsoft.com/office365/servicedescriptions/exchange-online-service-description/exchange-online-limits"
 _SUBMISSION = (
@@ -45,9 +48,16 @@ WORLDWIDE = (
         hosts=("gmail.com", "googlemail.com"),
         saves_sent=True,
         connections=15,
+        smtp_connections=4,
         messages_a_day=500,
+        recipients_a_message=100,
+        message_bytes=_GOOGLE_SIZE,
         needs_app_password=True,
-        sources=_GOOGLE_SOURCES | {"messages_a_day": "https://support.google.com/mail/answer/22839"},
+        sources=_GOOGLE_SOURCES
+        | {
+            "messages_a_day": "https://support.google.com/mail/answer/22839",
+            "recipients_a_message": "https://support.google.com/mail/answer/22839",
+        },
     ),
     Provider(
         key="google_workspace",
@@ -56,12 +66,16 @@ WORLDWIDE = (
         mx=("aspmx.l.google.com", "googlemail.com", "smtp.google.com", "psmtp.com"),
         saves_sent=True,
         connections=15,
+        smtp_connections=4,
         messages_a_day=2000,
+        recipients_a_day=10_000,
         recipients_a_message=100,
+        message_bytes=_GOOGLE_SIZE,
         needs_app_password=True,
         sources=_GOOGLE_SOURCES
         | {
             "messages_a_day": "https://support.google.com/a/answer/166852",
+            "recipients_a_day": "https://support.google.com/a/answer/166852",
             "recipients_a_message": "https://support.google.com/a/answer/166852",
         },
     ),
@@ -74,15 +88,17 @@ WORLDWIDE = (
         saves_sent=True,
         connections=20,
         smtp_connections=3,
-        messages_a_day=10_000,
+        recipients_a_day=10_000,
         messages_a_minute=30,
+        recipients_a_message=500,
         password_off=True,
         sources={
             "sites": _SUBMISSION,
             "saves_sent": _SUBMISSION,
             "connections": _OBSERVED,
             "smtp_connections": _SUBMISSION,
-            "messages_a_day": _EXCHANGE_LIMITS,  # of recipients: one message to one each
+            "recipients_a_day": _EXCHANGE_LIMITS,
+            "recipients_a_message": _EXCHANGE_LIMITS,  # until the administrator raises it, to 1,000 at most
             "messages_a_minute": _EXCHANGE_LIMITS,
             "password_off": _BASIC_OFF,
         },

@@ -10,12 +10,13 @@ from postroom.store.schema.base import among, metadata
 from postroom.store.schema.events import event, event_position, webhook, webhook_call
 from postroom.store.schema.inbound import conversation, conversation_reference, folder, ledger, message, raw
 from postroom.store.schema.keys import api_key, secret_key
-from postroom.store.schema.mailboxes import credential, health, mailbox, worker
+from postroom.store.schema.mailboxes import allowance, credential, health, mailbox, worker
 from postroom.store.schema.oauth import oauth_authorization, oauth_client
-from postroom.store.schema.outbox import EXPIRING, attempt, delivery, transition
+from postroom.store.schema.outbox import EXPIRING, attempt, delivery, spent, transition
 
 __all__ = [
     "EXPIRING",
+    "allowance",
     "among",
     "api_key",
     "attempt",
@@ -35,6 +36,7 @@ __all__ = [
     "oauth_client",
     "raw",
     "secret_key",
+    "spent",
     "transition",
     "webhook",
     "webhook_call",

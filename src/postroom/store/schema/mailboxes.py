@@ -60,6 +60,20 @@ credential = table(
     rowid=False,
 )
 
+allowance = table(
+    "allowance",
+    of_mailbox(),
+    Column("told_size", Number, comment="SIZE of EHLO, bytes of a message; null where not told"),
+    Column("told_recipients", Number, comment="RCPTMAX of EHLO, recipients of a message"),
+    Column("told_messages", Number, comment="MAILMAX of EHLO, messages of a session"),
+    Column("connections", Number, comment="SMTP connections at once, by a person; null: as the provider grants"),
+    Column("messages_a_minute", Number, comment="By a person; null: as the provider grants"),
+    Column("messages_a_day", Number, comment="By a person, of any 24 hours; null: as the provider grants"),
+    Column("recipients_a_day", Number, comment="By a person, of any 24 hours; null: as the provider grants"),
+    comment="What a mailbox may send: as its server said, as a person set",
+    rowid=False,
+)
+
 health = table(
     "health",
     of_mailbox(),

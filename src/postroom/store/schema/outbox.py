@@ -120,3 +120,13 @@ attempt = table(
     comment="Tries of deliveries, never changed once written",
     rowid=False,
 )
+
+spent = table(
+    "spent",
+    of_mailbox(),
+    Column("at", Instant, primary_key=True, autoincrement=False, comment="When these ten minutes began"),
+    Column("messages", Number, nullable=False, comment="Messages that the server took in them"),
+    Column("recipients", Number, nullable=False, comment="Recipients whom it accepted in them"),
+    comment="What mailboxes with a budget of a day have sent of it",
+    rowid=False,
+)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
+from postroom.core.budget import Told
 from postroom.core.health import Health
 from postroom.core.health import State as HealthState
 from postroom.core.mailbox import Credential, Direction, Mailbox
@@ -21,6 +22,12 @@ class MailboxMethods(Base):
 
     async def mailbox(self, mailbox_id: str) -> MailboxView | None:
         return await self._read(mailboxes.view, mailbox_id)
+
+    async def settings(self, mailbox_id: str) -> Mailbox | None:
+        return await self._read(mailboxes.settings, mailbox_id)
+
+    async def set_told(self, mailbox_id: str, told: Told) -> None:
+        await self._write(mailboxes.set_told, mailbox_id, told)
 
     async def mailbox_by_address(self, address: str) -> MailboxView | None:
         return await self._read(mailboxes.view_by_address, address)

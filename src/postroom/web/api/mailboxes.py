@@ -39,6 +39,7 @@ async def create(services: Injected, given: NewMailbox, response: Response) -> M
         reference=given.reference,
         unconfirmed=given.unconfirmed,
         aliases=tuple(one.alias() for one in given.aliases),
+        budget=given.budget.core(),
     )
     view = await services.connect.add(new, ways=ways)
     response.headers["Location"] = f"/v1/mailboxes/{view.mailbox.id}"
@@ -117,4 +118,5 @@ def _changed(mailbox: core.Mailbox, given: MailboxChange) -> core.Mailbox:
         reference=given.reference if "reference" in asked else mailbox.reference,
         unconfirmed=given.unconfirmed or mailbox.unconfirmed,
         aliases=mailbox.aliases if given.aliases is None else tuple(one.alias() for one in given.aliases),
+        budget=given.budget.core() if given.budget else mailbox.budget,
     )

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from cryptography import x509
 from pydantic import AfterValidator, Field, SecretStr, field_validator
 
+from postroom.core import budget
 from postroom.core import mailbox as core
 from postroom.core.mailbox import AuthKind, Security, UnconfirmedPolicy
 from postroom.web.schema.base import Input, ListQuery
@@ -53,6 +54,23 @@ Unconfirmed = Annotated[
         "waits for a person (`ask`) or is sent again once (`resend`)."
     ),
 ]
+
+
+_A_DAY = "in any 24 hours, counted by what the server took; null: as the provider's limit is known, else none"
+
+
+class Budget(Input):
+    """How much this mailbox may send and how fast. What is left out or null is as the provider grants it."""
+
+    connections: int | None = Field(
+        None, strict=True, ge=1, le=20, description="SMTP connections at once; 2 where the provider is not known."
+    )
+    messages_a_minute: int | None = Field(None, strict=True, ge=1, le=100_000, description="No faster than that.")
+    messages_a_day: int | None = Field(None, strict=True, ge=1, le=10_000_000, description=f"Messages {_A_DAY}.")
+    recipients_a_day: int | None = Field(None, strict=True, ge=1, le=10_000_000, description=f"Recipients {_A_DAY}.")
+
+    def core(self) -> budget.Budget:
+        return budget.Budget(**self.model_dump())
 
 
 class NewEndpoint(Input):
@@ -142,6 +160,7 @@ class NewMailbox(NewConnection):
     reference: Reference | None = None
     unconfirmed: Unconfirmed = UnconfirmedPolicy.ASK
     aliases: Aliases = Field(default_factory=list)
+    budget: Budget = Budget()
 
 
 class MailboxChange(Input):
@@ -157,6 +176,7 @@ class MailboxChange(Input):
     reference: Reference | None = Field(None, description="null takes it away.")
     unconfirmed: Unconfirmed | None = None
     aliases: Aliases | None = Field(None, description="All of them from now on.")
+    budget: Budget | None = Field(None, description="Replaces the whole budget; {} takes it away.")
 
 
 class Reauthentication(Input):

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from datetime import datetime
 from typing import Literal
 
 from pydantic import Field
 
 from postroom.core import health as core_health
+from postroom.core import limits
 from postroom.core import mailbox as core
 from postroom.core.candidates import Candidate as CoreCandidate
 from postroom.core.cursor import Cursor
@@ -88,6 +90,35 @@ class FolderProgress(Output):
         return cls(name=cursor.folder, total=cursor.total, done=cursor.done, synced_at=cursor.synced_at)
 
 
+class Limits(Output):
+    """What holds for sending now: set by a person, told by the server, or known of the provider."""
+
+    connections: int | None = Field(description="SMTP connections at once.")
+    messages_a_minute: int | None
+    messages_a_day: int | None = Field(description="In any 24 hours; at the limit, sending rests until it clears.")
+    recipients_a_day: int | None
+    recipients_a_message: int
+    message_bytes: int | None = Field(description="Of a whole message as it is sent; null: not known.")
+
+    @classmethod
+    def of(cls, mailbox: core.Mailbox) -> Limits:
+        size = limits.size_limit(mailbox)
+        return cls(
+            **asdict(limits.budget(mailbox)),
+            recipients_a_message=limits.recipients_limit(mailbox).most,
+            message_bytes=size.most if size else None,
+        )
+
+
+class Budget(Output):
+    """What a person set; null: as the provider grants."""
+
+    connections: int | None
+    messages_a_minute: int | None
+    messages_a_day: int | None
+    recipients_a_day: int | None
+
+
 class Mailbox(Output):
     """One address that the team has connected."""
 
@@ -104,6 +135,8 @@ class Mailbox(Output):
     folders: list[str]
     unconfirmed: UnconfirmedPolicy
     aliases: list[ShownAlias]
+    budget: Budget
+    limits: Limits
     created_at: datetime
     receiving: Health
     sending: Health
@@ -129,6 +162,8 @@ class Mailbox(Output):
             folders=list(mailbox.folders),
             unconfirmed=mailbox.unconfirmed,
             aliases=[ShownAlias(address=a.address, name=a.name, refused=a.refused) for a in mailbox.aliases],
+            budget=Budget(**asdict(mailbox.budget)),
+            limits=Limits.of(mailbox),
             created_at=mailbox.created_at,
             receiving=Health.of(view.receiving),
             sending=Health.of(view.sending_told(now)),

@@ -62,8 +62,9 @@ def transaction(envelope: Envelope, raw: bytes, capabilities: Capabilities) -> T
 
 
 def _sender_refused(sender: str, size: int, capabilities: Capabilities, *, plain_headers: bool) -> Reply | None:
-    if capabilities.size is not None and size > capabilities.size:
-        return Reply(552, f"5.3.4 the message has {size} bytes; this server takes {capabilities.size}")
+    most = capabilities.told.size
+    if most is not None and size > most:
+        return Reply(552, f"5.3.4 the message has {size} bytes; this server takes {most}")
     utf8 = "SMTPUTF8" in capabilities
     if not plain_headers and not utf8:
         return Reply(553, "5.6.7 the message's headers are not ASCII, and this server does not offer SMTPUTF8")

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass, field
+
+from postroom.core.budget import UNTOLD, Told
 
 MOST_LINES = 512
 """Lines of one reply; a server that goes on after that is not speaking SMTP any more."""
@@ -91,11 +94,11 @@ class ReplyReader:
 
 @dataclass(frozen=True, slots=True)
 class Capabilities:
-    """What EHLO announced; nothing at all after HELO. `size` is None where there is no fixed limit (RFC 1870)."""
+    """What EHLO announced; nothing at all after HELO. In `told`, `size` is None where there is no fixed limit."""
 
     keywords: frozenset[str] = frozenset()
     mechanisms: tuple[str, ...] = ()
-    size: int | None = None
+    told: Told = UNTOLD
     raw: str = field(default="", repr=False)
 
     def __contains__(self, keyword: str) -> bool:
@@ -107,6 +110,7 @@ def capabilities_of(reply: Lines) -> Capabilities:
     keywords: set[str] = set()
     mechanisms: list[str] = []
     size: int | None = None
+    most: dict[str, int] = {}
     for line in reply.lines[1:]:
         words = line[4:].upper().split()
         if not words:
@@ -118,4 +122,15 @@ def capabilities_of(reply: Lines) -> Capabilities:
             mechanisms += [word for word in words[1:] if word and word not in mechanisms]
         elif words[0] == "SIZE" and len(words) > 1 and words[1].isascii() and words[1].isdigit():
             size = int(words[1][:19]) or None
-    return Capabilities(frozenset(keywords), tuple(mechanisms), size, reply.raw)
+        elif words[0] == "LIMITS":
+            most = dict(_limits(words[1:]))
+    told = Told(size, most.get("RCPTMAX"), most.get("MAILMAX"))
+    return Capabilities(frozenset(keywords), tuple(mechanisms), told, reply.raw)
+
+
+def _limits(words: list[str]) -> Iterator[tuple[str, int]]:
+    """RFC 9422 2: name=number, each number from 1 to 999999; what is not of this form is passed over."""
+    for word in words:
+        name, _, value = word.partition("=")
+        if value.isascii() and value.isdigit() and len(value) <= 6 and int(value) > 0:
+            yield name, int(value)

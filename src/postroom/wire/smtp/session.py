@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from postroom.core.budget import Told
 from postroom.core.diagnosis.evidence import Failure, Stage, Unanswered
 from postroom.core.ports.wire import Answer, Envelope, Reply
 from postroom.wire.smtp import body
@@ -40,9 +41,9 @@ class Session:
         self._timeouts = timeouts
 
     @property
-    def size_limit(self) -> int | None:
-        """SIZE of EHLO (RFC 1870), in bytes; None where not told or not fixed."""
-        return self._capabilities.size
+    def told(self) -> Told:
+        """The limits that EHLO named."""
+        return self._capabilities.told
 
     @property
     def closed(self) -> bool:

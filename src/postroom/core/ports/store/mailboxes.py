@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Protocol
 
+from postroom.core.budget import Told
 from postroom.core.cursor import Cursor
 from postroom.core.delivery import Signal as DeliverySignal
 from postroom.core.diagnosis import holding
@@ -66,6 +67,14 @@ class MailboxStore(Protocol):
         ...
 
     async def mailbox(self, mailbox_id: str) -> MailboxView | None: ...
+    async def settings(self, mailbox_id: str) -> Mailbox | None:
+        """The mailbox without its health and what is counted: cheap, however much waits for it."""
+        ...
+
+    async def set_told(self, mailbox_id: str, told: Told) -> None:
+        """Remembers what its SMTP server said in EHLO. Raises MailboxGone."""
+        ...
+
     async def mailbox_by_address(self, address: str) -> MailboxView | None: ...
     async def mailboxes(
         self, *, limit: int = 50, cursor: str | None = None, reference: str | None = None
