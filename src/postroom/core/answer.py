@@ -10,15 +10,21 @@ from postroom.core.diagnosis.evidence import Evidence, Stage
 from postroom.core.mailbox import Direction
 from postroom.core.ports.wire import Answer, Reply
 
+SENDING_LIMIT = "mailbox_limit_exceeded"
+SESSION_USED_UP = "limit.sending.session"
+"""The rule that reads "too many messages in this session"."""
+SERVICE_CLOSING = 421
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """`mailbox` is there where not the message but the mailbox was refused, and nobody accepted: it waits then."""
+    """`mailbox` is there where not the message but the mailbox was refused: it waits then. `session_over`: the refusal
+    says no more than that this session has carried enough (421, "too many messages in this session")."""
 
     signal: Signal
     recipients: tuple[Recipient, ...]
     diagnosis: Diagnosis | None = None
     mailbox: Diagnosis | None = None
+    session_over: bool = False
 
 
 def judge(delivery: Delivery, answer: Answer) -> Judged:
@@ -36,8 +42,24 @@ def judge(delivery: Delivery, answer: Answer) -> Judged:
             mailbox = mailbox if of_the_message else found
     recipients = merge(delivery.recipients, answered)
     if mailbox is not None and not any(one.state is RecipientState.ACCEPTED for one in answered.values()):
-        return Judged(Signal.MAILBOX_REFUSED, recipients, mailbox, mailbox)
-    return Judged(outcome_of(recipients), recipients, diagnosis)
+        return Judged(Signal.MAILBOX_REFUSED, recipients, mailbox, mailbox, _session_over(answer, mailbox))
+    # Some were accepted, and then a limit was reached: whatever else this mailbox sends now is asked in vain.
+    rests = mailbox is not None and mailbox.code == SENDING_LIMIT
+    return Judged(outcome_of(recipients), recipients, diagnosis, mailbox if rests else None)
+
+
+def interrupted(delivery: Delivery, judged: Judged) -> Judged:
+    """The same message goes on over a new session: nothing was said against it, nor against the mailbox."""
+    return Judged(Signal.INTERRUPTED, delivery.recipients, judged.diagnosis)
+
+
+def _session_over(answer: Answer, mailbox: Diagnosis) -> bool:
+    replies = (answer.sender, *answer.recipients.values(), *((answer.data,) if answer.data else ()))
+    return mailbox.matched == SESSION_USED_UP or (
+        mailbox.action is Action.RETRY
+        and mailbox.code != SENDING_LIMIT
+        and any(one.code == SERVICE_CLOSING for one in replies)
+    )
 
 
 def returned(delivery: Delivery, judged: Judged, why: Diagnosis) -> Judged:

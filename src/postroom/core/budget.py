@@ -80,16 +80,33 @@ def _fits(most: int | None, spent: int, more: int) -> bool:
     return most is None or spent == 0 or spent + more <= most
 
 
+class Day:
+    """A day's budget while it is being spent: what the store has counted, and what was begun since."""
+
+    def __init__(self, budget: Budget, spent: Sequence[Spent]) -> None:
+        self._budget = budget
+        self._spent = {one.at: one for one in spent}
+
+    def clears_at(self, recipients: int, now: datetime) -> datetime | None:
+        """As the function of that name."""
+        return clears_at(self._budget, tuple(self._spent.values()), recipients, now)
+
+    def spend(self, recipients: int, now: datetime) -> None:
+        at = bucket(now)
+        before = self._spent.get(at, Spent(at, 0, 0))
+        self._spent[at] = Spent(at, before.messages + 1, before.recipients + recipients)
+
+
 class Pace:
     """Messages a minute: when each of the last ones began. A few go at once, many go no faster than the budget."""
 
     def __init__(self, a_minute: int) -> None:
-        self._a_minute = a_minute
+        self.a_minute = a_minute
         self._began: deque[datetime] = deque(maxlen=a_minute)
 
     def next_at(self, now: datetime) -> datetime:
         """When one more may begin."""
-        if len(self._began) < self._a_minute:
+        if len(self._began) < self.a_minute:
             return now
         return min(max(now, self._began[0] + MINUTE), now + MINUTE)  # a clock set back must not make it wait for days
 

@@ -152,13 +152,13 @@ class Mailbox:
     reference: str | None = None
     unconfirmed: UnconfirmedPolicy = UnconfirmedPolicy.ASK
     aliases: tuple[Alias, ...] = ()
+    budget: Budget = AS_GRANTED
+    told: Told = UNTOLD
 
     def alias(self, address: str) -> Alias | None:
         """The alias with this address, however it is written."""
         wanted = address.strip().casefold()
         return next((one for one in self.aliases if one.address.casefold() == wanted), None)
-    budget: Budget = AS_GRANTED
-    told: Told = UNTOLD
 
     def endpoint(self, direction: Direction) -> Endpoint:
         return self.imap if direction is Direction.IMAP else self.smtp

@@ -101,7 +101,8 @@ class Rescue:
 
     async def probe(self) -> None:
         """Probes sending where that is due; receiving is probed by the watch itself."""
-        due = await self._store.probes_due(self._own.worker_id, Direction.SMTP, self._world.now())
+        limit = AT_ONCE + len(self._turns)  # those under way are due as well, and must not hide the others
+        due = await self._store.probes_due(self._own.worker_id, Direction.SMTP, self._world.now(), limit)
         for one in due:
             lease = self._own.lease(one.mailbox_id)
             if lease is not None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, insert, select
+from sqlalchemy import Connection, Row, bindparam, insert, select
 
 from postroom.core.identity import mailbox_of
 from postroom.core.message import Address, Attachment, Flow, Message, Parsed
@@ -139,6 +139,19 @@ def body(connection: Connection, message_id: str) -> bytes | None:
     query = select(raw.c.body).where(raw.c.mailbox_id == mailbox_of(message_id), raw.c.message_id == message_id)
     found: bytes | None = connection.execute(query).scalar_one_or_none()
     return found
+
+
+def bodies(connection: Connection, message_ids: Sequence[str]) -> dict[str, bytes]:
+    """Of one mailbox."""
+    if not message_ids:
+        return {}
+    rows = connection.execute(_BODIES, {"of_mailbox": mailbox_of(message_ids[0]), "identifiers": list(message_ids)})
+    return {row.message_id: row.body for row in rows}
+
+
+_BODIES = select(raw.c.message_id, raw.c.body).where(
+    raw.c.mailbox_id == bindparam("of_mailbox"), raw.c.message_id.in_(bindparam("identifiers", expanding=True))
+)
 
 
 def by_rfc_id(connection: Connection, mailbox_id: str, rfc_message_id: str) -> Message | None:

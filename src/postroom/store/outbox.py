@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -30,7 +30,7 @@ from postroom.core.health import State as HealthState
 from postroom.core.identity import mailbox_of
 from postroom.core.mailbox import Direction
 from postroom.core.ports.store import Lease, MailboxGone, Page, Settlement
-from postroom.store import directions, eventlog, paging, story
+from postroom.store import directions, eventlog, paging, spending, story
 from postroom.store.leases import fence
 from postroom.store.rows import attempt_of_row, attempt_values, delivery_changes, delivery_of_row
 from postroom.store.schema import EXPIRING, among, attempt, delivery, health, mailbox
@@ -130,15 +130,27 @@ def next_due(connection: Connection, worker_id: str) -> datetime | None:
     return earliest
 
 
-def due(connection: Connection, lease: Lease, now: datetime, limit: int) -> list[Delivery]:
-    first = (
-        select(delivery.c.id)
-        .where(delivery.c.mailbox_id == lease.mailbox_id, _in(WAITING_TO_GO), delivery.c.next_attempt_at <= now)
-        .order_by(_IN_ORDER)
-        .limit(limit)
+def _due(state: State) -> Select[Any]:
+    # Of one state, so that the index has them in order: what is taken is read, however many wait.
+    return (
+        select(delivery)
+        .where(
+            delivery.c.mailbox_id == bindparam("of_mailbox"),
+            among(delivery.c.state, [state]),
+            delivery.c.next_attempt_at <= bindparam("at"),
+        )
+        .order_by(delivery.c.next_attempt_at, delivery.c.id)
+        .limit(bindparam("most"))
     )
-    query = select(delivery).where(delivery.c.mailbox_id == lease.mailbox_id, delivery.c.id.in_(first))
-    return _deliveries(connection, query.order_by(delivery.c.id))
+
+
+_DUE = tuple(_due(state) for state in sorted(WAITING_TO_GO))
+
+
+def due(connection: Connection, lease: Lease, now: datetime, limit: int) -> list[Delivery]:
+    values = {"of_mailbox": lease.mailbox_id, "at": now, "most": limit}
+    found = [one for query in _DUE for one in map(delivery_of_row, connection.execute(query, values))]
+    return sorted(found, key=lambda one: one.id)[:limit]
 
 
 def _to_sending(signal: DeliverySignal, *conditions: ColumnElement[bool]) -> Update:
@@ -173,6 +185,10 @@ _TRY = _to_sending(DeliverySignal.TRIED)
 def begin(connection: Connection, lease: Lease, read: Delivery, now: datetime) -> bool:
     """To `sending`, where the mailbox's sending is connected."""
     fence(connection, lease)
+    return _begun(connection, lease, read, now)
+
+
+def _begun(connection: Connection, lease: Lease, read: Delivery, now: datetime) -> bool:
     if connection.execute(_BEGIN, _sending(lease, read, now)).rowcount == 0:
         return False
     story.add(connection, lease.mailbox_id, read.id, now, State.SENDING, DeliverySignal.BEGUN)
@@ -258,6 +274,8 @@ def settle(
     if then is not None:
         because = directions.because(sending) if then is DeliverySignal.HOLD else None
         story.add(connection, settled.mailbox_id, settled.id, now, settled.state, then, because=because)
+    if settlement.counts:
+        spending.add(connection, settled.mailbox_id, settlement.counts, now)
     eventlog.append(connection, events)
     return True
 
@@ -284,6 +302,21 @@ def _tell(connection: Connection, settlement: Settlement, now: datetime) -> None
     )
     if signal is DeliverySignal.RETRIED:
         connection.execute(update(delivery).where(_this(settled.id)).values(bounces=None))
+
+
+def advance(
+    connection: Connection,
+    lease: Lease,
+    settlements: Sequence[Settlement],
+    begins: Sequence[Delivery],
+    now: datetime,
+    new_id: Callable[[], str],
+) -> set[str]:
+    """Outcomes first, then which deliveries are handed over next: a mailbox that stopped begins none."""
+    fence(connection, lease)
+    for settlement in settlements:
+        settle(connection, None, settlement, now, new_id)
+    return {one.id for one in begins if _begun(connection, lease, one, now)}
 
 
 def errands_due(connection: Connection, worker_id: str, now: datetime) -> list[str]:

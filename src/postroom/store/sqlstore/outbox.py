@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 
+from postroom.core.budget import Spent
 from postroom.core.delivery import Attempt, Delivery, SentCopy, Transition
 from postroom.core.delivery import State as DeliveryState
 from postroom.core.ports.store import Acceptance, Accepted, Lease, Page, Settlement
-from postroom.store import outbox, outgoing, story
+from postroom.store import messages, outbox, outgoing, spending, story
 from postroom.store.sqlstore.base import Base
 
 
@@ -49,6 +51,15 @@ class OutboxMethods(Base):
 
     async def due(self, lease: Lease, now: datetime, limit: int = 50) -> list[Delivery]:
         return await self._read(outbox.due, lease, now, limit)
+
+    async def raws(self, message_ids: Sequence[str]) -> dict[str, bytes]:
+        return await self._read(messages.bodies, message_ids)
+
+    async def advance(self, lease: Lease, settlements: Sequence[Settlement], begins: Sequence[Delivery]) -> set[str]:
+        return await self._write(outbox.advance, lease, settlements, begins, self._world.now(), self._event_id)
+
+    async def spent(self, mailbox_id: str, since: datetime) -> list[Spent]:
+        return await self._read(spending.since, mailbox_id, since)
 
     async def begin(self, lease: Lease, delivery: Delivery, now: datetime) -> bool:
         return await self._write(outbox.begin, lease, delivery, now)

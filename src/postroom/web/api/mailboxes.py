@@ -8,6 +8,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Response
 
 from postroom.core import mailbox as core
+from postroom.core.budget import AS_GRANTED
 from postroom.core.ports.store import AddressTaken
 from postroom.flows import connect
 from postroom.web import problem
@@ -39,7 +40,7 @@ async def create(services: Injected, given: NewMailbox, response: Response) -> M
         reference=given.reference,
         unconfirmed=given.unconfirmed,
         aliases=tuple(one.alias() for one in given.aliases),
-        budget=given.budget.core(),
+        budget=given.budget.core() if given.budget else AS_GRANTED,
     )
     view = await services.connect.add(new, ways=ways)
     response.headers["Location"] = f"/v1/mailboxes/{view.mailbox.id}"

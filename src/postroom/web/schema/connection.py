@@ -160,7 +160,7 @@ class NewMailbox(NewConnection):
     reference: Reference | None = None
     unconfirmed: Unconfirmed = UnconfirmedPolicy.ASK
     aliases: Aliases = Field(default_factory=list)
-    budget: Budget = Budget()
+    budget: Budget | None = None
 
 
 class MailboxChange(Input):

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
+from postroom.core.budget import Spent
 from postroom.core.delivery import Attempt, Delivery, SentCopy, Signal, Transition
 from postroom.core.delivery import State as DeliveryState
 from postroom.core.events import Event
@@ -53,6 +55,7 @@ class Settlement:
     signal: Signal | None = None
     by: str | None = None
     because: str | None = None
+    counts: int = 0  # recipients who accepted, where the mailbox has a budget of a day
 
 
 class OutboxStore(Protocol):
@@ -90,6 +93,20 @@ class OutboxStore(Protocol):
     async def next_due(self, worker_id: str) -> datetime | None: ...
     async def due(self, lease: Lease, now: datetime, limit: int = 50) -> list[Delivery]:
         """Queued or deferred, next_attempt_at has come, in order of acceptance."""
+        ...
+
+    async def raws(self, message_ids: Sequence[str]) -> dict[str, bytes]:
+        """The bytes of several messages at once; those that are gone are missing."""
+        ...
+
+    async def advance(self, lease: Lease, settlements: Sequence[Settlement], begins: Sequence[Delivery]) -> set[str]:
+        """Outcomes of tries, each as `settle`, then what is handed over next, each as `begin`: one transaction, on disk
+        when it returns. Gives the begun ones. Raises LeaseLost, StoreUnavailable: nothing was written, as far as one
+        knows."""
+        ...
+
+    async def spent(self, mailbox_id: str, since: datetime) -> list[Spent]:
+        """What this mailbox has spent of its day's budget since then, oldest first."""
         ...
 
     async def begin(self, lease: Lease, delivery: Delivery, now: datetime) -> bool:
