@@ -15,6 +15,7 @@ SESSION_USED_UP = "limit.sending.session"
 """The rule that reads "too many messages in this session"."""
 SERVICE_CLOSING = 421
 
+
 @dataclass(frozen=True, slots=True)
 class Judged:
     """`mailbox` is there where not the message but the mailbox was refused: it waits then. `session_over`: the refusal

@@ -171,7 +171,6 @@ class Drain:
             nonlocal begun
             if begun is None:
                 begun = self.book.write(begin=delivery)
-                self._spend(delivery)
             return await asyncio.shield(begun)
 
         raw = self._raws.pop(delivery.message_id, None)
@@ -206,6 +205,7 @@ class Drain:
         if self._wanted() and asyncio.get_running_loop().time() - self._began > LONG:
             self.stop()
             return None
+        self._spend(first, now)
         return self._queue.popleft()
 
     async def _keep_to_the_day(self, first: Delivery) -> None:
@@ -216,8 +216,7 @@ class Drain:
             spent = limits.used_up(self._mailbox, clears, now)
             await self._tools.recover.judged(self._mailbox, Direction.SMTP, spent)
 
-    def _spend(self, delivery: Delivery) -> None:
-        now = self._tools.world.now()
+    def _spend(self, delivery: Delivery, now: datetime) -> None:
         if self._pace is not None:
             self._pace.began(now)
         if self._day is not None:

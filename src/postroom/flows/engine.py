@@ -20,6 +20,9 @@ log = structlog.get_logger()
 TICK = 1.0
 """Seconds after which rows are looked at though nothing was written: the clock may have made them due."""
 
+BUSY = 0.1
+"""Seconds between two looks while something is written all the time."""
+
 
 AHEAD = 60.0
 """Seconds between looks for what ends in days."""
@@ -71,10 +74,14 @@ class Engine:
 
     async def _loop(self, name: str, tick: Callable[[], Awaitable[None]], rest: float) -> None:
         watcher = self._store.watcher()
+        loop = asyncio.get_running_loop()
         while True:
+            began = loop.time()
             await self._guarded(name, tick)
-            await asyncio.sleep(rest)  # a busy store must not make every loop spin
+            await asyncio.sleep(rest)
             await watcher.changed(TICK)
+            # A single change is seen at once; a store that is written to all the time must not make every loop spin.
+            await asyncio.sleep(max(0.0, began + BUSY - loop.time()) if loop.time() - began < 3 * rest else 0)
 
     async def _guarded(self, name: str, tick: Callable[[], Awaitable[None]]) -> None:
         try:

@@ -1,4 +1,4 @@
-"""One message handed over: sent, its answer judged, the outcome made ready. It opens no session and writes no outcome."""
+"""One message handed over: sent, its answer judged, the outcome made ready. It opens no session and writes nothing."""
 
 from __future__ import annotations
 
