@@ -37,6 +37,8 @@ async def line(postroom, dovecot, *, through=None, imap_port=None, **settings) -
     not in Sent is sent again, unless `unconfirmed` says otherwise."""
     settings = {"unconfirmed": "resend", **settings}
     user = dovecot.add_user()
+    # One connection unless a test wants more: the sink then takes messages in the order in which they began.
+    settings = {"budget": {"connections": 1}} | settings
     async with Sink(users={user.name: user.password}) as sink:
         front = await through(sink.port) if through else None
         port = front.port if front else sink.port

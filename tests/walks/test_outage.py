@@ -28,7 +28,7 @@ MAY_NOT_SEND_AS = (
 async def test_mail_waits_while_the_server_is_down_and_goes_out_in_order_when_it_is_back(
     standing_on, settings, postfix
 ):
-    mailbox = await standing_on.connect(settings)
+    mailbox = await standing_on.connect(settings | {"budget": {"connections": 1}})
     async with Heard(standing_on, mailbox["id"]) as heard:
         await postfix.stop()
         try:
@@ -78,7 +78,7 @@ async def test_what_waited_is_taken_by_the_server_in_the_order_of_acceptance(sta
 async def test_a_changed_password_is_tried_twice_told_once_and_mended_by_signing_in_anew(
     standing_on, settings, dovecot, postfix, user
 ):
-    mailbox = await standing_on.connect(settings)
+    mailbox = await standing_on.connect(settings | {"budget": {"connections": 1}})
     async with Heard(standing_on, mailbox["id"]) as heard:
         await standing_on.until(lambda: standing_on.mailbox(mailbox["id"]), lambda one: one["sync"])
         dovecot.set_password(user.name, "another password")

@@ -119,15 +119,17 @@ class Drain:
         while that is written the server works on the next envelope already."""
         line: Line | None = None
         begun: asyncio.Future[bool] | None = None
-        taken = await self._next()
+        taken: Delivery | None = None
         try:
-            while taken is not None:
+            while True:
                 if begun is None and (line is None or not line.usable):
                     self._put_back(line)
                     line = None
-                    line = await self._line()
-                    if line is None:
+                    # The session first: who has taken a message begins it, so that they begin in their order.
+                    if (taken is None and not await self._waits()) or (line := await self._line()) is None:
                         return
+                if taken is None and (taken := await self._next()) is None:
+                    return
                 if line is None:
                     raise AssertionError("a message is begun over a session only")
                 tried = await self._try(line, taken, begun)
@@ -136,18 +138,16 @@ class Drain:
                 if tried is None:
                     self.hand.discard(taken.id)
                     self._forget()  # others of the batch may be held or cancelled too
-                    taken = await self._next()
+                    taken = None
                     continue
                 settlement, then = tried
                 if then is Next.GO_ON:
                     following = self._at_hand() if line.usable else None
                     written = self.book.write(settlement, begin=following)
                     self.hand.discard(taken.id)
-                    if following is not None:
-                        taken, begun = following, written
-                        continue
-                    await written
-                    taken = await self._next()
+                    taken, begun = following, written if following is not None else None
+                    if following is None:
+                        await written
                     continue
                 if then is Next.STOP:
                     self.stop()
@@ -181,15 +181,19 @@ class Drain:
 
     # What is next
 
-    async def _next(self) -> Delivery | None:
-        """The oldest that waits and may begin now."""
+    async def _waits(self) -> bool:
+        """Whether there is a message that may begin now."""
         if not self._queue and not self._stopping:
             async with self._reading:
                 if not self._queue and not self._stopping:
                     await self._read()
         if self._queue and not self._stopping:
             await self._keep_to_the_day(self._queue[0])
-        return self._at_hand()
+        return bool(self._queue) and not self._stopping
+
+    async def _next(self) -> Delivery | None:
+        """The oldest that waits and may begin now."""
+        return self._at_hand() if await self._waits() else None
 
     def _at_hand(self) -> Delivery | None:
         """The same, without asking the store for more."""
@@ -251,7 +255,7 @@ class Drain:
             return None
         if found.state not in _TO_GO or found.next_attempt_at > self._tools.world.now():
             self.hand.discard(delivery.id)
-            return await self._next()
+            return None
         return found
 
     # Sessions

@@ -136,7 +136,7 @@ def _due(state: State) -> Select[Any]:
         select(delivery)
         .where(
             delivery.c.mailbox_id == bindparam("of_mailbox"),
-            among(delivery.c.state, [state]),
+            _in([state]),
             delivery.c.next_attempt_at <= bindparam("at"),
         )
         .order_by(delivery.c.next_attempt_at, delivery.c.id)
