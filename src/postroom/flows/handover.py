@@ -167,7 +167,7 @@ class Handover:
         )
         events = delivery_events(self._world, settled, effects)
         counts = _accepted(settled) - _accepted(delivery) if limits.budget(mailbox).of_a_day else 0
-        return Settlement(settled, State.SENDING, attempt, events, counts)
+        return Settlement(settled, State.SENDING, attempt, events, counts=counts)
 
     def _next_attempt(self, delivery: Delivery, judged: Judged, now: datetime) -> datetime:
         if judged.signal in (Signal.INTERRUPTED, Signal.MAILBOX_REFUSED):
