@@ -9,11 +9,10 @@ from datetime import datetime
 from postroom.core import provider
 from postroom.core.budget import Budget
 from postroom.core.compose import BadDraft, Composed, Draft
+from postroom.core.compose.recipient import MOST
 from postroom.core.diagnosis import Diagnosis, Evidence, Stage, diagnose
 from postroom.core.mailbox import Direction, Mailbox
 
-MOST_RECIPIENTS = 1000
-"""Of one message, where nobody says fewer: more of them are a mailing, and spoil the name of the mailbox."""
 MEGABYTE = 1_000_000
 
 
@@ -36,13 +35,17 @@ def size_limit(mailbox: Mailbox) -> Limit | None:
 
 
 def recipients_limit(mailbox: Mailbox) -> Limit:
-    """Recipients of one message: To, Cc and Bcc together. The server's own word counts more than the table's."""
+    """Recipients of one message: To, Cc and Bcc together. The server's own word counts more than the table's, and ours
+    holds in any case."""
     known = provider.by_key(mailbox.provider)
+    ours = Limit(MOST, "Postroom")
     if mailbox.told.recipients is not None:
-        return Limit(mailbox.told.recipients, f"the mail server {mailbox.smtp.host}")
-    if known.recipients_a_message is not None:
-        return Limit(known.recipients_a_message, known.name)
-    return Limit(MOST_RECIPIENTS, "Postroom")
+        theirs = Limit(mailbox.told.recipients, f"the mail server {mailbox.smtp.host}")
+    elif known.recipients_a_message is not None:
+        theirs = Limit(known.recipients_a_message, known.name)
+    else:
+        return ours
+    return min(theirs, ours, key=lambda one: one.most)
 
 
 def budget(mailbox: Mailbox) -> Budget:
@@ -71,14 +74,11 @@ def check(mailbox: Mailbox, draft: Draft, composed: Composed) -> None:
     if largest is None or size <= largest.most:
         return
     attached = sum(len(one.content) for one in draft.attachments)
-    raise BadDraft(
-        _largest(draft, attached),
-        f"the message has {size / MEGABYTE:.1f} MB as it is sent, and {largest.whose} takes "
-        f"{largest.most / MEGABYTE:.1f} MB{_grown(attached, size)}: send a link to the larger files"
-        if attached
-        else f"the message has {size / MEGABYTE:.1f} MB, and {largest.whose} takes {largest.most / MEGABYTE:.1f} MB: "
-        "shorten it",
-    )
+    said = f"the message has {_size(size)} as it is sent, and {largest.whose} takes {_size(largest.most)}"
+    if attached:
+        grown = f" (the attachments have {_size(attached)}, which grow by a third on the way, in base 64)"
+        raise BadDraft(_largest(draft, attached), f"{said}{grown}: send a link to the larger files")
+    raise BadDraft(_largest(draft, attached), f"{said}: shorten it")
 
 
 def _largest(draft: Draft, attached: int) -> str:
@@ -86,10 +86,8 @@ def _largest(draft: Draft, attached: int) -> str:
     return max(sizes, key=sizes.__getitem__)
 
 
-def _grown(attached: int, size: int) -> str:
-    if size <= attached:
-        return ""
-    return f" (the attachments are {attached / MEGABYTE:.1f} MB, which grow by a third on the way, in base 64)"
+def _size(number: int) -> str:
+    return f"{number / MEGABYTE:.1f} MB" if number >= MEGABYTE else f"{number / 1000:.1f} KB"
 
 
 def used_up(mailbox: Mailbox, clears: datetime, now: datetime) -> Diagnosis:
