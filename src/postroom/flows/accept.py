@@ -70,7 +70,7 @@ class Accept:
             to, cc = self._other_side(mailbox, latest)
             draft = replace(draft, to=to, cc=draft.cc or cc)
         if draft.sender is None and latest is not None:
-            draft = replace(draft, sender=_asked(view.mailbox, latest))
+            draft = replace(draft, sender=_asked(mailbox, latest))
         if not draft.subject:
             draft = replace(draft, subject=reply_subject(latest.parsed.subject if latest else conversation.subject))
         return await self.accept(draft, idempotency, by)

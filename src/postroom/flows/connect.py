@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from postroom.core import provider
-from postroom.core.diagnosis import Failure
 from postroom.core.budget import AS_GRANTED, Budget
+from postroom.core.diagnosis import Failure
 from postroom.core.health import Health, Signal, State
 from postroom.core.identity import Kind
 from postroom.core.mailbox import Alias, Credential, Direction, Mailbox, UnconfirmedPolicy
