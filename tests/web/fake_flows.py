@@ -181,6 +181,26 @@ class Accept:
     async def retry(self, delivery_id, by=None):
         return self._signal(delivery_id, outgoing.Signal.RETRIED, by)
 
+    async def resend(self, delivery_id, by=None):
+        self.store._serve("accept")
+        if delivery_id not in self.store.deliveries_by_id:
+            raise NoSuchDelivery
+        ended = self.store.deliveries_by_id[delivery_id]
+        known = [one for one in self.store.deliveries_by_id.values() if one.resend_of == delivery_id]
+        if known:
+            return Accepted(known[0], repeated=True)
+        identifier = self.world.identifier(Kind.DELIVERY, ended.mailbox_id)
+        again = replace(
+            ended,
+            id=identifier,
+            recipients=outgoing.left_out(ended),
+            state=outgoing.State.QUEUED,
+            resend_of=delivery_id,
+            author=by,
+        )
+        self.store.deliveries_by_id[identifier] = again
+        return Accepted(again)
+
     async def confirm(self, delivery_id, by=None):
         return self._signal(delivery_id, outgoing.Signal.CONFIRMED, by)
 

@@ -6,8 +6,10 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from postroom.core import delivery as outgoing
+from postroom.core.compose import Draft
 from postroom.core.diagnosis import Evidence, Stage, diagnose
 from postroom.core.mailbox import Direction
+from postroom.core.message import Address
 from postroom.web.schema.draft import MOST_ATTACHED
 from tests.web import fakes
 from tests.web.conftest import fields_of, problem_of
@@ -237,3 +239,31 @@ async def test_a_delivery_is_cancelled_once_and_a_sent_one_never(client, house, 
     problem = problem_of(await client.post(f"/v1/deliveries/{delivery_id}/cancel"), 409, "not-possible")
     assert "cancelled" in problem["detail"]
     problem_of(await client.post("/v1/deliveries/dlv_0000000000/cancel"), 404, "not-found")
+
+
+async def test_a_person_confirms_an_unconfirmed_delivery_and_the_history_names_the_key(client, house, mailbox):
+    draft = Draft(mailbox["id"], (Address("anna@example.net"),), subject="Hello", author="ben")
+    unconfirmed = house.accept.delivery(draft, outgoing.State.UNCONFIRMED)
+    confirmed = (await client.post(f"/v1/deliveries/{unconfirmed.id}/confirm")).json()
+    assert confirmed["state"] == "sent"
+    problem_of(await client.post(f"/v1/deliveries/{unconfirmed.id}/confirm"), 409, "not-possible")
+    history = (await client.get(f"/v1/deliveries/{unconfirmed.id}")).json()["history"]
+    assert [(one["cause"], one["state"], one["by"]) for one in history] == [
+        ("handed_in", "queued", None),
+        ("confirmed", "sent", "key test"),
+    ]
+    assert history[1]["words"] == "marked as sent by a person"
+
+
+async def test_what_expired_is_sent_anew_once(client, house, mailbox):
+    draft = Draft(mailbox["id"], (Address("anna@example.net"),), subject="Hello")
+    expired = house.accept.delivery(draft, outgoing.State.EXPIRED)
+    first = await client.post(f"/v1/deliveries/{expired.id}/resend")
+    assert first.status_code == 202
+    assert first.json()["resend_of"] == expired.id
+    assert first.headers["location"] == f"/v1/deliveries/{first.json()['id']}"
+    again = await client.post(f"/v1/deliveries/{expired.id}/resend")
+    assert (again.json()["id"], again.headers["idempotent-replayed"]) == (first.json()["id"], "true")
+    problem = problem_of(await client.post(f"/v1/deliveries/{first.json()['id']}/resend"), 409, "not-possible")
+    assert "still on its way" in problem["detail"]
+    problem_of(await client.post("/v1/deliveries/dlv_0000000000/resend"), 404, "not-found")

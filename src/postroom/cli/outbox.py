@@ -13,7 +13,7 @@ from postroom.core.story import Chapter, story
 from postroom.flows.accept import NoSuchDelivery
 from postroom.serve import House
 
-app = typer.Typer(help="Outgoing messages: list, look, retry, confirm, cancel.", no_args_is_help=True)
+app = typer.Typer(help="Outgoing messages: list, look, retry, confirm, resend, cancel.", no_args_is_help=True)
 _JSON = typer.Option(False, "--json", help="Print JSON.")
 
 
@@ -114,6 +114,12 @@ def confirm(delivery: str = typer.Argument(help="The delivery's id.")) -> None:
 
 
 @app.command()
+def resend(delivery: str = typer.Argument(help="The delivery's id.")) -> None:
+    """Send the message of one that expired, failed or came back anew, to those who have not got it."""
+    _act("resend", delivery)
+
+
+@app.command()
 def cancel(delivery: str = typer.Argument(help="The delivery's id.")) -> None:
     """Do not send it."""
     _act("cancel", delivery)
@@ -121,6 +127,8 @@ def cancel(delivery: str = typer.Argument(help="The delivery's id.")) -> None:
 
 def _act(what: str, delivery: str) -> None:
     async def story(house: House) -> Delivery:
+        if what == "resend":
+            return (await house.accept.resend(delivery, person())).delivery
         acts = {"retry": house.accept.retry, "confirm": house.accept.confirm, "cancel": house.accept.cancel}
         return await acts[what](delivery, person())
 

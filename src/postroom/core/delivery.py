@@ -112,6 +112,15 @@ class NotPossible(Exception):
         self.signal = signal
 
 
+class NothingToResend(NotPossible):
+    """There is nobody in the delivery to whom it could be sent anew."""
+
+    def __init__(self, state: State) -> None:
+        why = "it is still on its way" if state in OPEN else "every recipient has accepted it"
+        Exception.__init__(self, f"a delivery that is {state} cannot be sent anew: {why}")
+        self.state = state
+
+
 def step(state: State, signal: Signal) -> tuple[State, tuple[Effect, ...]]:
     """The next state and what to do on the way. Raises NotPossible where the table has no such transition."""
     try:
@@ -277,6 +286,15 @@ def outcome_of(recipients: tuple[Recipient, ...]) -> Signal:
 def merge(recipients: tuple[Recipient, ...], answered: dict[str, Recipient]) -> tuple[Recipient, ...]:
     """The recipients with what one try told of them."""
     return tuple(replace(answered[one.address]) if one.address in answered else one for one in recipients)
+
+
+def left_out(delivery: Delivery) -> tuple[Recipient, ...]:
+    """To whom a message that came to its end can be sent anew: all who have not got it. Raises NothingToResend."""
+    without = (RecipientState.PENDING, RecipientState.REFUSED, RecipientState.BOUNCED)
+    found = tuple(Recipient(one.address) for one in delivery.recipients if one.state in without)
+    if delivery.state in OPEN or not found:
+        raise NothingToResend(delivery.state)
+    return found
 
 
 def all_accepted(delivery: Delivery) -> tuple[Recipient, ...]:

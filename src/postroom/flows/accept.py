@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from postroom.core import delivery as table
 from postroom.core import limits, provider
 from postroom.core.compose import BadDraft, Draft, compose, reply_recipients, reply_subject
+from postroom.core.compose.anew import anew
 from postroom.core.delivery import Delivery, Recipient, SentCopy, Signal, step
 from postroom.core.events import Event, EventType
 from postroom.core.identity import Kind
@@ -92,6 +93,52 @@ class Accept:
     async def confirm(self, delivery_id: str, by: str | None = None) -> Delivery:
         """Marks an unconfirmed one as sent: the person knows that it arrived. Raises NoSuchDelivery, NotPossible."""
         return await self._person(delivery_id, Signal.CONFIRMED, by)
+
+    async def resend(self, delivery_id: str, by: str | None = None) -> Accepted:
+        """Sends the message of a delivery that expired, failed, was cancelled or bounced anew, to those who have not
+        got it: a delivery of its own, with a clock of its own. Once: whoever asks again gets the same.
+
+        Raises NoSuchDelivery, NoSuchMailbox, NotPossible.
+        """
+        delivery = await self._store.delivery(delivery_id)
+        if delivery is None:
+            raise NoSuchDelivery
+        once = (f"resend {delivery_id}", "")  # no key of a client has a blank
+        if known := await self._store.repeated(delivery.mailbox_id, *once):
+            return Accepted(known, repeated=True)
+        recipients = table.left_out(delivery)
+        view = await self._store.mailbox(delivery.mailbox_id)
+        message, raw = await self._store.message(delivery.message_id), await self._store.raw(delivery.message_id)
+        if view is None or message is None or raw is None:
+            raise NoSuchMailbox
+        mailbox, now = view.mailbox, self._world.now()
+        identifier = self._world.identifier(Kind.MESSAGE, mailbox.id)
+        rfc_message_id = f"{identifier}@{delivery.rfc_message_id.rpartition('@')[2]}"
+        raw = anew(raw, message_id=rfc_message_id, date=now)
+        parsed = replace(message.parsed, message_id=rfc_message_id, date=now.replace(microsecond=0))
+        again = replace(
+            delivery,
+            id=self._world.identifier(Kind.DELIVERY, mailbox.id),
+            message_id=identifier,
+            rfc_message_id=rfc_message_id,
+            conversation_id=message.conversation_id,
+            state=table.State.QUEUED,
+            recipients=recipients,
+            size=len(raw),
+            accepted_at=now,
+            expires_at=now + timedelta(hours=mailbox.hold_hours),
+            next_attempt_at=now,
+            updated_at=now,
+            attempts=0,
+            send_at=None,
+            diagnosis=None,
+            sent_copy=SentCopy.NONE,
+            author=by,
+            resend_of=delivery.id,
+        )
+        sent = replace(message, id=identifier, parsed=parsed, size=len(raw), received_at=now)
+        held = Event(self._world.identifier(Kind.EVENT), EventType.DELIVERY_HELD, now, mailbox.id)
+        return await self._store.accept(Acceptance(sent, raw, again, held, once))
 
     async def _person(self, delivery_id: str, signal: Signal, by: str | None) -> Delivery:
         while True:

@@ -53,6 +53,7 @@ class Rescue:
     async def tick(self) -> None:
         await self.set_back()
         await self.expire()
+        await self.warn()
         await self.tell()
         await self.probe()
 
@@ -91,6 +92,14 @@ class Rescue:
             ended = Settlement(expired, delivery.state, events=events, signal=Signal.EXPIRED)
             if await self._store.settle(None, ended):
                 log.warning("delivery expired", delivery=delivery.id, mailbox=delivery.mailbox_id)
+
+    async def warn(self) -> None:
+        """Tells of what waits for 4 and for 24 hours; of many by parts, so that nobody waits for it."""
+        now = self._world.now()
+        for mailbox_id in await self._store.mailboxes_late(now):
+            number = await self._store.warn(mailbox_id, now)
+            if number:
+                log.warning("deliveries are late", mailbox=mailbox_id, deliveries=number)
 
     async def tell(self) -> None:
         """Tells people of what has not mended by itself within the grace."""

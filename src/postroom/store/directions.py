@@ -132,6 +132,8 @@ def _kept(diagnosis: Diagnosis | None) -> dict[str, Any] | None:
 def _release(connection: Connection, mailbox_id: str, now: datetime, by: str | None) -> None:
     release = DeliverySignal.RELEASE
     story.add_all(connection, _movable(mailbox_id, release), now, _target(release), release, by=by)
+    this = (health.c.mailbox_id == mailbox_id, health.c.direction == str(Direction.SMTP))
+    connection.execute(update(health).where(*this).values(delay_told=0))
     # next_attempt_at stays: it is long past, or a recipient's server, or send_at, asked for the wait.
     connection.execute(_moved(mailbox_id, DeliverySignal.RELEASE).values(updated_at=now, diagnosis=None))
 

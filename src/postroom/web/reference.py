@@ -47,6 +47,7 @@ _CONFLICTS = {
     "reply": "The idempotency key was used for another request.",
     "retry_delivery": "The delivery's state does not allow it.",
     "cancel_delivery": "The delivery's state does not allow it.",
+    "resend_delivery": "The delivery is on its way, or everybody has got it.",
     "confirm_delivery": "The delivery is not unconfirmed.",
 }
 _NEW = {"Location": "The path of what was made."}
@@ -56,6 +57,7 @@ _HEADERS = {
     "create_webhook": {"201": _NEW},
     "send_message": {"202": _TAKEN},
     "reply": {"202": _TAKEN},
+    "resend_delivery": {"202": _TAKEN},
 }
 _CONNECTING = frozenset({"connect_mailbox", "change_mailbox", "reauthenticate_mailbox"})
 _FINDS_ANOTHER = frozenset({"send_message"})

@@ -38,7 +38,7 @@ delivery = table(
     Column("bounces", Json, comment="Recipients at whom it failed after it was taken; written by reports alone"),
     Index("delivery_latest", "accepted_at", "id"),
     Index("delivery_state", "mailbox_id", "state", "id"),
-    Index("delivery_message", "mailbox_id", "message_id"),
+    Index("delivery_message", "message_id"),
     Index("delivery_conversation", "mailbox_id", "conversation_id", "id"),
     comment="The outbox",
 )

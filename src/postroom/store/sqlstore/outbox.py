@@ -9,7 +9,7 @@ from postroom.core.budget import Spent
 from postroom.core.delivery import Attempt, Delivery, SentCopy, Transition
 from postroom.core.delivery import State as DeliveryState
 from postroom.core.ports.store import Acceptance, Accepted, Lease, Page, Settlement
-from postroom.store import messages, outbox, outgoing, spending, story
+from postroom.store import lateness, messages, outbox, outgoing, spending, story
 from postroom.store.sqlstore.base import Base
 
 
@@ -84,6 +84,12 @@ class OutboxMethods(Base):
 
     async def copied(self, lease: Lease, delivery_id: str, outcome: SentCopy) -> None:
         await self._write(outbox.copied, lease, delivery_id, outcome)
+
+    async def mailboxes_late(self, now: datetime, limit: int = 100) -> list[str]:
+        return await self._read(lateness.mailboxes_late, now, limit)
+
+    async def warn(self, mailbox_id: str, now: datetime, limit: int = 500) -> int:
+        return await self._write(lateness.warn, mailbox_id, now, limit, self._event_id)
 
     async def overdue(self, now: datetime, limit: int = 500) -> list[Delivery]:
         return await self._read(outbox.overdue, now, limit)

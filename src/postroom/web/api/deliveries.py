@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Query, Response
 
 from postroom.core.story import story
 from postroom.web import problem
+from postroom.web.api.messages import answered
 from postroom.web.schema.delivery import Delivery, DeliveryList, DeliveryQuery, DeliveryWithAttempts
 from postroom.web.schema.fields import DeliveryId
 from postroom.web.services import By, Injected
@@ -51,6 +52,14 @@ async def confirm(services: Injected, by: By, delivery_id: DeliveryId) -> Delive
     """Marks an unconfirmed one as sent, for whoever knows that it arrived: it is not sent again, and Sent gets its
     copy."""
     return Delivery.of(await services.accept.confirm(delivery_id, by))
+
+
+@router.post("/{delivery_id}/resend", operation_id="resend_delivery", status_code=202)
+async def resend(services: Injected, by: By, delivery_id: DeliveryId, response: Response) -> Delivery:
+    """Sends the message of a delivery that came to its end anew, to those who have not got it: one that expired,
+    failed, was cancelled or came back. A delivery of its own, with a new Message-ID and a new hold time. It is made
+    once: asked again, the answer is the same delivery."""
+    return answered(await services.accept.resend(delivery_id, by), response)
 
 
 @router.post("/{delivery_id}/cancel", operation_id="cancel_delivery")

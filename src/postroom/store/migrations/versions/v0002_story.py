@@ -52,7 +52,7 @@ def _deliveries() -> None:
     # What waits already is told of as what comes: four hours after it was to go.
     op.execute(f"UPDATE delivery SET warn_at = coalesce(send_at, accepted_at) + 14400000000 WHERE {waiting}")  # noqa: S608 - constants
     _index("delivery_waiting", ["warn_at", "mailbox_id"], waiting)
-    op.create_index("delivery_message", "delivery", ["mailbox_id", "message_id"])
+    op.create_index("delivery_message", "delivery", ["message_id"])
     _index("delivery_bounced", ["mailbox_id", "id"], "bounces IS NOT NULL")
 
 
