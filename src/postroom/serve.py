@@ -104,8 +104,21 @@ def _house(settings: Settings, world: World, store: Store) -> House:
     discovery = Discovery(guard)
     completion = Completion(store, oauth, connect, discovery, world)
     authorize = Authorize(store, oauth, tokens, completion, discovery, world, redirect=settings.redirect_url)
-    sync = Sync(store, world, max_message_bytes=settings.max_message_bytes)
-    watch = Watch(store, sessions, sync, recover, world, poll_seconds=settings.poll_seconds)
+    sync = Sync(
+        store,
+        world,
+        max_message_bytes=settings.max_message_bytes,
+        reconcile_every=timedelta(hours=settings.reconcile_hours),
+    )
+    watch = Watch(
+        store,
+        sessions,
+        sync,
+        recover,
+        world,
+        poll_seconds=settings.poll_seconds,
+        check_seconds=settings.check_seconds,
+    )
     own = Own(store, watch, world, world.identifier(Kind.WORKER), socket.gethostname())
     outbox = Outbox(store, sessions, recover, own, world)
     sent = Sent(store, sessions, own, world, patience=timedelta(minutes=settings.unconfirmed_minutes))

@@ -44,6 +44,10 @@ class Settings(BaseSettings):
     """How long Sent is looked through for a message whose answer was cut off, before a person is asked."""
     poll_seconds: float = Field(default=60.0, gt=0)
     """Between looks at a server that has no IDLE."""
+    check_seconds: float = Field(default=240.0, gt=0)
+    """Between looks into a folder whatever its server tells, for servers that never tell."""
+    reconcile_hours: float = Field(default=6.0, gt=0)
+    """Between comparisons of the ledger with what the server has."""
     max_message_bytes: int = Field(default=150 * 1024 * 1024, ge=1024)
     """Larger messages are not fetched; they stand in the ledger as skipped."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"

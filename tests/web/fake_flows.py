@@ -8,7 +8,8 @@ from postroom.core import delivery as outgoing
 from postroom.core import health
 from postroom.core.candidates import Candidate
 from postroom.core.compose import BadDraft
-from postroom.core.cursor import Cursor
+from postroom.core.cursor import Cursor, Reconciled
+from postroom.core.cursor import Outcome as Read
 from postroom.core.diagnosis import Evidence, Stage, diagnose
 from postroom.core.discovered import Discovered, Lookup, Outcome
 from postroom.core.events import Event, EventType, Recorded
@@ -140,8 +141,10 @@ class Connect:
     def _save(self, mailbox, state):
         now = self.world.now()
         both = [health.Health(mailbox.id, direction, state, now, heard_at=now) for direction in Direction]
-        cursors = (Cursor(mailbox.id, "INBOX", 7, last_uid=40, synced_at=now, total=12, done=3),)
-        self.store.views[mailbox.id] = MailboxView(mailbox, *both, cursors=cursors)
+        cursor = Cursor(mailbox.id, "INBOX", 7, last_uid=40, synced_at=now, total=12, done=3, per_minute=60, since=now)
+        cursor = replace(cursor, reconciled=Reconciled(now, 40, 40, 2))
+        passed = {("INBOX", Read.SKIPPED): 9, ("INBOX", Read.QUARANTINED): 1}
+        self.store.views[mailbox.id] = MailboxView(mailbox, *both, cursors=(cursor,), passed=passed)
         return self.store.views[mailbox.id]
 
 

@@ -49,6 +49,7 @@ class Store:
 
     keys_by_digest: dict = field(default_factory=dict)
     views: dict = field(default_factory=dict)
+    entries: list = field(default_factory=list)
     conversations_by_id: dict = field(default_factory=dict)
     messages_by_id: dict = field(default_factory=dict)
     raws: dict = field(default_factory=dict)
@@ -99,6 +100,11 @@ class Store:
         self._serve("mailboxes")
         wanted = [view for view in self.views.values() if reference in (None, view.mailbox.reference)]
         return _page(sorted(wanted, key=lambda view: view.mailbox.id), lambda view: view.mailbox.id, limit, cursor)
+
+    async def ledger(self, mailbox_id, *, outcome=None, folder=None, limit=50, cursor=None):
+        self._serve("ledger")
+        wanted = [one for one in self.entries if outcome in (None, one.outcome) and folder in (None, one.folder)]
+        return _page(wanted, lambda one: str(one.first_uid), limit, cursor)
 
     async def conversation(self, conversation_id):
         self._serve("conversation")

@@ -33,7 +33,25 @@ async def test_a_connected_mailbox_is_shown_as_the_contract_says(client, mailbox
         "next_probe_at": None,
         "heard_at": "2026-07-01T09:30:00Z",
     }
-    assert shown["sync"] == [{"name": "INBOX", "total": 12, "done": 3, "synced_at": "2026-07-01T09:30:00Z"}]
+    assert shown["sync_days"] == 30
+    assert shown["sync"] == [
+        {
+            "name": "INBOX",
+            "total": 12,
+            "done": 3,
+            "per_minute": 60,
+            "seconds_left": 9,
+            "synced_at": "2026-07-01T09:30:00Z",
+            "since": "2026-07-01T09:30:00Z",
+            "skipped": 9,
+            "quarantined": 1,
+            "gone": 0,
+            "reconciled_at": "2026-07-01T09:30:00Z",
+            "server_count": 40,
+            "ledger_count": 40,
+            "healed": 2,
+        }
+    ]
     assert (shown["held"], shown["oldest_held_expires_at"]) == (0, None)
 
 

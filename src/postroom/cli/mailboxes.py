@@ -14,6 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from postroom.cli.house import person, run
 from postroom.cli.output import ago, console, fail, paragraph, plain, print_json, say, state, table, told
 from postroom.cli.steps import asked_password, endpoint, report_as_dict, show_next, show_report, show_step
+from postroom.core.cursor import Cursor, Outcome
 from postroom.core.diagnosis import Action
 from postroom.core.mailbox import Credential, Direction, Mailbox, Security
 from postroom.core.ports.store import AddressTaken, MailboxView
@@ -49,6 +50,8 @@ def add(
     hold_hours: int = typer.Option(72, min=1, max=720, help="How long outgoing mail is held during an outage."),
     folder: list[str] = typer.Option(["INBOX"], help="Folders to read."),
     reference: str | None = typer.Option(None, help="Your own identifier for it."),
+    sync_days: int = typer.Option(30, min=0, help="How old mail may be that is read at first, in days."),
+    all_mail: bool = typer.Option(False, "--all-mail", help="Read all mail there is, however old."),
     json: bool = _JSON,
 ) -> None:
     """Connect a mailbox: every step of both directions is tried before it is saved."""
@@ -74,7 +77,8 @@ def add(
             credential=credential,
             ca_certificate=ca,
         )
-        new = NewMailbox(connection, hold_hours, tuple(folder), reference)
+        days = None if all_mail else sync_days
+        new = NewMailbox(connection, hold_hours, tuple(folder), reference, sync_days=days)
         on_step, on_next = (None, None) if json else (show_step, show_next)
         view = await house.connect.add(new, on_step, ways, on_next)
         if not json:
@@ -117,13 +121,22 @@ async def _first_sync(house: House, mailbox_id: str) -> None:
                 return
             if not view.receiving.usable:
                 break
-            busy = [one for one in view.cursors if one.total]
-            if view.cursors and not busy:
+            if view.cursors and all(one.synced_at for one in view.cursors):
                 break
+            busy = [one for one in view.cursors if one.total]
             if busy:
                 progress.update(task, total=sum(one.total for one in busy), completed=sum(one.done for one in busy))
             await asyncio.sleep(0.2)
-    say("The first sync is done: everything that was there is here.")
+    say("The first sync is done." + _passed(view))
+
+
+def _passed(view: MailboxView) -> str:
+    """What of the server's mail is not here to be read."""
+    by_outcome = {
+        outcome: sum(number for (_, of), number in view.passed.items() if of is outcome)
+        for outcome in (Outcome.SKIPPED, Outcome.QUARANTINED)
+    }
+    return "".join(f" {number} {outcome}." for outcome, number in by_outcome.items() if number)
 
 
 @app.command("list")
@@ -192,8 +205,20 @@ def show(mailbox: str = _MAILBOX, json: bool = _JSON) -> None:
         say(f"{view.held} outgoing held; the oldest expires {ago(view.oldest_held_expires_at)}.")
     _warn(one)
     for cursor in view.cursors:
-        progress = f", {cursor.done} of {cursor.total} read" if cursor.total else ""
-        say(f"folder {escape(cursor.folder)}: last read {ago(cursor.synced_at)}{progress}")
+        say(f"folder {escape(cursor.folder)}: last read {ago(cursor.synced_at)}{_progress(cursor)}")
+        compared = cursor.reconciled
+        if compared.at is not None:
+            healed = f", {compared.healed} found missing so far and read" if compared.healed else ""
+            say(f"  the server had {compared.server} messages {ago(compared.at)}, {compared.ledger} known{healed}")
+    if passed := _passed(view):
+        say(f"Not read:{passed} Why: GET /v1/mailboxes/{one.id}/ledger")
+
+
+def _progress(cursor: Cursor) -> str:
+    if not cursor.total:
+        return ""
+    left = f", about {cursor.seconds_left} s left" if cursor.seconds_left is not None else ""
+    return f", {cursor.done} of {cursor.total} read ({cursor.per_minute} a minute{left})"
 
 
 @app.command()

@@ -8,6 +8,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
+from postroom.core.cursor import Cursor
 from postroom.core.delivery import Delivery
 from postroom.core.diagnosis import holding
 from postroom.core.health import Health
@@ -37,6 +38,7 @@ class EventType(StrEnum):
     MAILBOX_SIGN_IN_ENDING = "mailbox.sign_in_ending"
     OAUTH_CLIENT_NEEDS_ATTENTION = "oauth_client.needs_attention"
     OAUTH_CLIENT_SECRET_ENDING = "oauth_client.secret_ending"  # noqa: S105 - the name of an event
+    MAILBOX_RECONCILED = "mailbox.reconciled"
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +104,19 @@ def mailbox_data(mailbox: Mailbox, health: Health) -> dict[str, Any]:
         "state": health.state.public,
         "since": rfc3339(health.since),
         "diagnosis": diagnosis.as_dict() if diagnosis else None,
+    }
+
+
+def reconciled_data(mailbox: Mailbox, cursor: Cursor, healed: int) -> dict[str, Any]:
+    """What `mailbox.reconciled` says: a comparison with the server found messages missing, and they were read."""
+    return {
+        "id": mailbox.id,
+        "address": mailbox.address,
+        "reference": mailbox.reference,
+        "folder": cursor.folder,
+        "healed": healed,
+        "server_count": cursor.reconciled.server,
+        "ledger_count": cursor.reconciled.ledger,
     }
 
 

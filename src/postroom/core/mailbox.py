@@ -151,6 +151,7 @@ class Mailbox:
     folders: tuple[str, ...] = ("INBOX",)
     reference: str | None = None
     unconfirmed: UnconfirmedPolicy = UnconfirmedPolicy.ASK
+    sync_days: int | None = 30  # how old mail may be that the first reading brings; None for all of it
     aliases: tuple[Alias, ...] = ()
     budget: Budget = AS_GRANTED
     told: Told = UNTOLD

@@ -30,6 +30,7 @@ class NewMailbox:
     unconfirmed: UnconfirmedPolicy = UnconfirmedPolicy.ASK
     aliases: tuple[Alias, ...] = ()
     budget: Budget = AS_GRANTED
+    sync_days: int | None = 30
 
 
 class NotConnected(Exception):
@@ -95,6 +96,7 @@ class Connect:
             unconfirmed=new.unconfirmed,
             aliases=judged_aliases(new.aliases, report.smtp),
             budget=new.budget,
+            sync_days=new.sync_days,
         )
         changes = [
             self._recover.change(mailbox, Health(mailbox.id, direction, State.CONNECTING, now), Signal.SIGNED_IN, None)
@@ -131,6 +133,9 @@ class Connect:
         )
         if not new_connection:
             await self._store.update_mailbox(changed)
+            if changed.sync_days != view.mailbox.sync_days and view.receiving.usable:
+                # The session that runs has read as far back as it was told.
+                await self._recover.signal(changed, Signal.CHANGED, (Direction.IMAP,))
             return await self._view(changed.id)
         try:
             shown = await self._shown(changed, credential)

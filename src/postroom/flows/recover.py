@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterable
 from dataclasses import replace
 from datetime import timedelta
 
@@ -69,9 +70,15 @@ class Recover:
             health = await self._apply(mailbox, direction, Signal.SIGN_IN_REFUSED, diagnosis)
         return health
 
-    async def signal(self, mailbox: Mailbox, signal: Signal, by: str | None = None) -> None:
-        """What a person (`by`, for the stories of deliveries) did to the mailbox, for both directions."""
-        for direction in Direction:
+    async def signal(
+        self,
+        mailbox: Mailbox,
+        signal: Signal,
+        by: str | None = None,
+        directions: Iterable[Direction] = tuple(Direction),
+    ) -> None:
+        """What a person (`by`, for the stories of deliveries) did to the mailbox."""
+        for direction in directions:
             await self._apply(mailbox, direction, signal, None, by)
 
     async def again(self, mailbox: Mailbox, direction: Direction, signal: Signal) -> Health:

@@ -1,212 +1,198 @@
-"""From the cursor to the newest message: fetch, parse, record, a transaction a batch. It does not wait for news."""
+"""What a look at a folder asks for: a first reading, a catch-up, a comparison with the server. It parses nothing."""
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from itertools import takewhile
+from datetime import datetime, timedelta
 
 import structlog
 
-from postroom.core import bounce
-from postroom.core.cursor import Change, Cursor, Outcome, Selected, Sized, batches, compare
-from postroom.core.diagnosis import Failure
+from postroom.core import provider
+from postroom.core.cursor import Change, Cursor, Gap, Order, Passed, Reconciled, Selected, compare, older, unchanged
+from postroom.core.events import Event, EventType, reconciled_data
 from postroom.core.identity import Kind
-from postroom.core.message import Parsed, Unreadable
-from postroom.core.parse import parse
-from postroom.core.ports.store import Arrival, Lease, Store
-from postroom.core.ports.wire import Fetched, ImapSession
+from postroom.core.mailbox import Mailbox
+from postroom.core.ports.store import Lease, Store
+from postroom.core.ports.wire import ImapSession
 from postroom.core.ports.world import World
+from postroom.core.uids import Uids
+from postroom.flows.reading import Limits, Reading
+from postroom.flows.refusals import Refusals
 
 log = structlog.get_logger()
 
-AHEAD = 2
-"""Batches fetched while one is being parsed and recorded."""
-Batch = tuple[list[Sized], list[Fetched]]
-"""What was asked for, and what came of it."""
-LONGEST_WORDS = 300
-"""Characters of a server's words that are kept."""
-REFUSALS = 3
-"""Times that a server refuses one message, the last two of them alone, before it is set apart without its bytes."""
+GAPS_SHARE = 0.8
+"""Of a provider's bytes a day, what may be spent on gaps: the rest is for what comes new."""
 
 
 @dataclass(frozen=True, slots=True)
-class Refused:
-    """The message at which a server ended our reading, and its words."""
+class Brought:
+    """How many messages a look brought, and whether its time was over before its work was."""
 
-    uid: int
-    times: int
-    words: str
+    messages: int
+    more: bool = False
 
 
 class Sync:
     """Reads folders into the store."""
 
-    def __init__(self, store: Store, world: World, *, max_message_bytes: int) -> None:
+    def __init__(
+        self, store: Store, world: World, *, max_message_bytes: int, reconcile_every: timedelta = timedelta(hours=6)
+    ) -> None:
         self._store = store
         self._world = world
         self._max = max_message_bytes
-        self._refused: dict[tuple[str, str, int], Refused] = {}
+        self._reconcile_every = reconcile_every
+        self._refusals = Refusals()
 
-    async def folder(self, lease: Lease, session: ImapSession, selected: Selected) -> int:
-        """Brings everything beyond the cursor of the selected folder; how many messages it brought.
+    async def folder(
+        self,
+        lease: Lease,
+        session: ImapSession,
+        mailbox: Mailbox,
+        selected: Selected,
+        *,
+        seconds: float | None = None,
+        reconnected: bool = False,
+    ) -> Brought:
+        """Reads all that the selected folder has to be read, for at most so many seconds, and compares it with the
+        ledger where that is due or the session is new.
 
         Raises Failure where the session breaks: what was recorded stays, the cursor stands there.
         """
+        cursor = await self._cursor(lease, session, mailbox, selected)
+        brought = Brought(0)
+        if cursor.gaps or cursor.synced_at is None or compare(cursor, selected) is not Change.NONE:
+            reading = self._reading(lease, session, mailbox, cursor, seconds)
+            cursor = await reading.run()
+            brought = Brought(reading.brought, reading.more)
+        if not brought.more and (reconnected or self._is_due(cursor)):
+            healed = await self._reconcile(lease, session, mailbox, selected, cursor)
+            brought = replace(brought, messages=brought.messages + healed)
+        return brought
+
+    async def news(self, lease: Lease, session: ImapSession, mailbox: Mailbox, folder: str) -> Brought:
+        """What the server announced in the folder that is selected."""
+        cursor = await self._store.cursor(lease.mailbox_id, folder)
+        if cursor is None:
+            return Brought(0)
+        reading = self._reading(lease, session, mailbox, cursor, None)
+        await reading.run()
+        return Brought(reading.brought)
+
+    def _reading(
+        self, lease: Lease, session: ImapSession, mailbox: Mailbox, cursor: Cursor, seconds: float | None
+    ) -> Reading:
+        budget = provider.by_key(mailbox.provider).imap_bytes_a_day
+        a_day = None if budget is None else int(budget * GAPS_SHARE) // len(mailbox.folders)
+        limits = Limits(self._max, a_day, seconds)
+        return Reading(self._store, self._world, session, lease, cursor, self._refusals, limits)
+
+    # Where to begin
+
+    async def _cursor(self, lease: Lease, session: ImapSession, mailbox: Mailbox, selected: Selected) -> Cursor:
         cursor = await self._store.cursor(lease.mailbox_id, selected.folder)
         change = compare(cursor, selected)
-        if change is Change.NONE:
-            return 0
-        if cursor is None or change is not Change.NEW:
-            if change is not Change.FIRST:
-                log.warning("folder numbered anew", mailbox=lease.mailbox_id, folder=selected.folder, change=change)
-            if change is Change.WOUND_BACK:
-                await self._store.forget(lease, selected.folder, selected.uid_validity)
-            cursor = Cursor(lease.mailbox_id, selected.folder, selected.uid_validity)
-        return await self.catch_up(lease, session, cursor)
+        if change is Change.WOUND_BACK and cursor is not None:
+            there = await session.uids()
+            if there.highest >= cursor.last_uid:
+                log.warning("the server's UIDNEXT is wrong", mailbox=mailbox.id, folder=selected.folder)
+                change = Change.NEW
+        if cursor is not None and change in (Change.NONE, Change.NEW):
+            return await self._widened(lease, session, mailbox, cursor)
+        if cursor is not None:
+            log.warning("folder numbered anew", mailbox=mailbox.id, folder=selected.folder, change=change)
+        if change is Change.WOUND_BACK:
+            await self._store.forget(lease, selected.folder, selected.uid_validity)
+        return await self._begin(lease, session, mailbox, selected, cursor)
 
-    async def news(self, lease: Lease, session: ImapSession, folder: str) -> int:
-        """The same after the server announced something in the folder that is selected."""
-        cursor = await self._store.cursor(lease.mailbox_id, folder)
-        return await self.catch_up(lease, session, cursor) if cursor else 0
-
-    async def catch_up(self, lease: Lease, session: ImapSession, cursor: Cursor) -> int:
-        """Fetches from the cursor on; the next batch is on its way while one is parsed and recorded."""
-        sizes = await session.sizes(cursor.last_uid + 1)
-        cursor = replace(cursor, total=len(sizes), done=0)
-        if not sizes:
-            await self._store.record(lease, replace(cursor, synced_at=self._world.now()), [])
-            return 0
-        fetched: asyncio.Queue[Batch | None] = asyncio.Queue(AHEAD)
-        async with asyncio.TaskGroup() as group:
-            fetching = group.create_task(self._fetch(session, cursor, sizes, fetched))
-            while (batch := await fetched.get()) is not None:
-                cursor = await self._record(lease, cursor, *batch)
-        if (broken := fetching.result()) is not None:
-            self._note_refusal(cursor, sizes, broken)
-            raise broken
-        self._refused.pop(_key(cursor), None)
-        return cursor.done
-
-    async def _fetch(
-        self, session: ImapSession, cursor: Cursor, sizes: list[Sized], fetched: asyncio.Queue[Batch | None]
-    ) -> Failure | None:
-        """Hands over what came, also where the session breaks: over a line that never holds for a whole batch, the
-        folder is read all the same."""
-        broken = None
-        refused = self._refused.get(_key(cursor))
-        alone = 1 if refused is not None and refused.uid == sizes[0].uid else 0
-        for wanted in (*([sizes[:1]] * alone), *batches(sizes[alone:])):
-            got: list[Fetched] = []
-            uids = [one.uid for one in wanted if one.size <= self._max and not self._given_up(cursor, one.uid)]
-            try:
-                async for one in _fetch(session, uids):
-                    got.append(one)  # noqa: PERF401 - what came before a break is kept
-            except Failure as failure:
-                broken = failure
-                wanted = self._reached(wanted, got)
-            if wanted:
-                await fetched.put((wanted, got))
-            if broken is not None:
-                break
-        await fetched.put(None)
-        return broken
-
-    def _note_refusal(self, cursor: Cursor, sizes: list[Sized], broken: Failure) -> None:
-        """A line that was lost says nothing about a message; a server that says NO or BYE at one, again and again,
-        cannot give it, and would keep us from all that came after it."""
-        first = next((one.uid for one in sizes if one.uid > cursor.last_uid), None)
-        if broken.evidence.status is None or first is None:
-            return
-        before = self._refused.get(_key(cursor))
-        times = before.times + 1 if before is not None and before.uid == first else 1
-        self._refused[_key(cursor)] = Refused(first, times, broken.evidence.raw.strip()[-LONGEST_WORDS:])
-
-    def _given_up(self, cursor: Cursor, uid: int) -> Refused | None:
-        refused = self._refused.get(_key(cursor))
-        return refused if refused is not None and refused.uid == uid and refused.times >= REFUSALS else None
-
-    def _reached(self, wanted: list[Sized], got: list[Fetched]) -> list[Sized]:
-        """The beginning of a batch that came without a gap: what is missing behind it may have been on its way."""
-        uids = {one.uid for one in got}
-        return list(takewhile(lambda one: one.uid in uids or one.size > self._max, wanted))
-
-    async def _record(self, lease: Lease, cursor: Cursor, wanted: list[Sized], got: list[Fetched]) -> Cursor:
-        arrivals = await asyncio.to_thread(self._arrivals, lease, cursor, wanted, got)
-        done = cursor.done + len(wanted)
-        cursor = replace(cursor, last_uid=wanted[-1].uid, done=done, synced_at=self._world.now())
-        if done >= cursor.total:
-            await self._store.record(lease, replace(cursor, total=0, done=0), arrivals)
-        else:
-            await self._store.record(lease, cursor, arrivals)
+    async def _begin(
+        self, lease: Lease, session: ImapSession, mailbox: Mailbox, selected: Selected, before: Cursor | None
+    ) -> Cursor:
+        """A folder that is read for the first time, or was numbered anew: then as far back as the first time, so that
+        what came meanwhile is read and what is known is seen to be."""
+        now = self._world.now()
+        began_at = before.began_at if before is not None else now
+        since = before.since if before is not None else _since(now, mailbox.sync_days)
+        there = await session.uids()
+        wanted = await session.uids(since=since.date()) if since is not None else there
+        gaps = (Gap(there.lowest, there.highest, Order.NEWEST),) if there else ()
+        cursor = Cursor(
+            lease.mailbox_id,
+            selected.folder,
+            selected.uid_validity,
+            last_uid=there.highest,
+            gaps=gaps,
+            began_at=began_at,
+            since=since,
+        )
+        if before is not None:
+            cursor = replace(cursor, spent=before.spent, reconciled=Reconciled(healed=before.reconciled.healed))
+        await self._store.record(lease, cursor, [], _skipped(cursor, there, wanted))
         return cursor
 
-    def _arrivals(self, lease: Lease, cursor: Cursor, wanted: list[Sized], got: list[Fetched]) -> list[Arrival]:
-        by_uid = {one.uid: one for one in got}
-        arrivals = []
-        for sized in wanted:
-            fetched = by_uid.get(sized.uid)
-            arrival = Arrival(
-                uid=sized.uid,
-                outcome=Outcome.SKIPPED,
-                received_at=self._world.now(),
-                message_id=self._world.identifier(Kind.MESSAGE, lease.mailbox_id),
-                conversation_id=self._world.identifier(Kind.CONVERSATION, lease.mailbox_id),
-                event_id=self._world.identifier(Kind.EVENT),
-                size=sized.size,
+    async def _widened(self, lease: Lease, session: ImapSession, mailbox: Mailbox, cursor: Cursor) -> Cursor:
+        """Where people want older mail than they did when the mailbox was connected, it is read now."""
+        if cursor.since is None or cursor.began_at is None:
+            return cursor
+        since = _since(cursor.began_at, mailbox.sync_days)
+        if since is not None and since >= cursor.since:
+            return cursor
+        there = await session.uids(Uids.between(1, cursor.last_uid))
+        wanted = there if since is None else there & await session.uids(since=since.date())
+        gap = (Gap(there.lowest, there.highest, Order.NEWEST),) if there else ()
+        cursor = replace(cursor, since=since, gaps=(*cursor.gaps, *gap))
+        await self._store.widen(lease, cursor, _skipped(cursor, there, wanted))
+        return cursor
+
+    # The comparison
+
+    def _is_due(self, cursor: Cursor) -> bool:
+        at = cursor.reconciled.at
+        return at is None or not timedelta(0) <= self._world.now() - at < self._reconcile_every
+
+    async def _reconcile(
+        self, lease: Lease, session: ImapSession, mailbox: Mailbox, selected: Selected, cursor: Cursor
+    ) -> int:
+        """Every UID that the server has is in the ledger, or is read now; how many were."""
+        now = self._world.now()
+        if unchanged(cursor, selected):
+            await self._store.record(lease, replace(cursor, reconciled=replace(cursor.reconciled, at=now)), [])
+            return 0
+        there = (await session.uids()) & Uids.between(1, cursor.last_uid)
+        missing = there - await self._known(cursor) - cursor.pending
+        brought = 0
+        if missing:
+            log.warning(
+                "messages were missing in the ledger", mailbox=mailbox.id, folder=cursor.folder, count=len(missing)
             )
-            if fetched is not None:
-                arrivals.append(_read(arrival, fetched))
-            elif sized.size > self._max:
-                reason = f"{sized.size} bytes, more than the {self._max} that are set as the limit"
-                log.warning("message skipped", mailbox=lease.mailbox_id, uid=sized.uid, reason=reason)
-                arrivals.append(replace(arrival, reason=reason))
-            elif (refused := self._given_up(cursor, sized.uid)) is not None:
-                log.warning("message cannot be fetched", mailbox=lease.mailbox_id, uid=sized.uid)
-                reason = f"the mail server could not give this message, in {refused.times} tries: {refused.words}"
-                arrivals.append(replace(arrival, outcome=Outcome.QUARANTINED, raw=b"", reason=reason))
-            else:
-                arrivals.append(
-                    replace(
-                        arrival, reason="the server did not give it: removed before it was fetched, or unreadable there"
-                    )
-                )
-        return arrivals
+            cursor = cursor.without(missing)
+            await self._store.record(lease, cursor, [])
+            reading = self._reading(lease, session, mailbox, cursor, None)
+            cursor = await reading.run()
+            brought = reading.brought
+        known = await self._known(cursor)
+        found = Reconciled(now, len(there), len(there & known), cursor.reconciled.healed + len(missing & known))
+        cursor = replace(cursor, reconciled=found, highest_modseq=selected.highest_modseq)
+        events = [self._event(mailbox, cursor, len(missing & known))] if missing & known else []
+        await self._store.record(lease, cursor, [], (), events)
+        return brought
+
+    async def _known(self, cursor: Cursor) -> Uids:
+        return await self._store.known(cursor, 1, cursor.last_uid)
+
+    def _event(self, mailbox: Mailbox, cursor: Cursor, healed: int) -> Event:
+        data = reconciled_data(mailbox, cursor, healed)
+        identifier = self._world.identifier(Kind.EVENT)
+        return Event(identifier, EventType.MAILBOX_RECONCILED, self._world.now(), mailbox.id, data)
 
 
-def _key(cursor: Cursor) -> tuple[str, str, int]:
-    return cursor.mailbox_id, cursor.folder, cursor.uid_validity
+def _since(at: datetime, days: int | None) -> datetime | None:
+    return None if days is None else at - timedelta(days=days)
 
 
-async def _fetch(session: ImapSession, uids: Sequence[int]) -> AsyncIterator[Fetched]:
-    if uids:
-        async for one in session.fetch(uids):
-            yield one
-
-
-def _bounce(raw: bytes, parsed: Parsed) -> bounce.Bounce | None:
-    try:
-        return bounce.read(raw, parsed)
-    except Exception:  # what a report does to its reader keeps nobody from the message
-        log.exception("report not read", size=len(raw))
-        return None
-
-
-def _read(arrival: Arrival, fetched: Fetched) -> Arrival:
-    arrival = replace(
-        arrival,
-        raw=fetched.raw,
-        size=len(fetched.raw),
-        received_at=fetched.internal_date or arrival.received_at,
-    )
-    try:
-        parsed = parse(fetched.raw)
-        return replace(arrival, outcome=Outcome.FETCHED, parsed=parsed, bounce=_bounce(fetched.raw, parsed))
-    except Unreadable as unreadable:
-        return replace(arrival, outcome=Outcome.QUARANTINED, reason=str(unreadable))
-    except Exception as fault:  # whatever a message does to a parser, the next message comes through
-        log.exception("parser failed", size=len(fetched.raw))
-        return replace(
-            arrival, outcome=Outcome.QUARANTINED, reason=f"the message broke the parser: {type(fault).__name__}"
-        )
+def _skipped(cursor: Cursor, there: Uids, wanted: Uids) -> Sequence[Passed]:
+    if cursor.since is None or cursor.began_at is None:
+        return ()
+    return older(cursor.began_at, (cursor.began_at - cursor.since).days, there, wanted)

@@ -20,6 +20,11 @@ log = structlog.get_logger()
 
 OTHER_FOLDERS = 60.0
 """Seconds between looks into folders that are not idled on."""
+CHECK = 240.0
+"""Seconds after which a folder is opened anew, whatever IDLE and NOOP say: some servers take IDLE and never tell, and
+no mailbox may be silent for more than five minutes while its server has mail."""
+TURN = 2.0
+"""Seconds that one folder's old mail may keep another folder's new mail waiting."""
 STORE_PAUSE = 2.0
 """Seconds before a session goes on after the database could not serve."""
 
@@ -36,6 +41,7 @@ class Watch:
         world: World,
         *,
         poll_seconds: float = 60.0,
+        check_seconds: float = CHECK,
     ) -> None:
         self._store = store
         self._world = world
@@ -43,6 +49,7 @@ class Watch:
         self._sync = sync
         self._recover = recover
         self._poll_seconds = poll_seconds
+        self._check_seconds = check_seconds
 
     async def run(self, lease: Lease) -> None:
         """One session, from sign-in to its end. Returns when it broke, its health being written; never raises."""
@@ -94,14 +101,10 @@ class Watch:
                 await session.select(folder)
             await self._recover.works(mailbox, Direction.IMAP)
             worked = True
-            await self._all_folders(lease, session, mailbox)
+            await self._all_folders(lease, session, mailbox, reconnected=True)
             while True:
-                news = await self._wait(session, mailbox)
-                await self._store.heard(mailbox.id, Direction.IMAP, self._world.now())
-                if news is Idled.NEWS:
-                    await self._sync.news(lease, session, mailbox.folders[0])
-                if news is Idled.RENEW and len(mailbox.folders) > 1:
-                    await self._all_folders(lease, session, mailbox)
+                await self._until_checked(lease, session, mailbox)
+                await self._all_folders(lease, session, mailbox)
         except* Failure as failures:
             evidence = _first(failures).evidence
             if not worked or not await self._sessions.renewed(mailbox, Direction.IMAP, evidence):
@@ -110,16 +113,39 @@ class Watch:
             session.abort()
         return True
 
-    async def _all_folders(self, lease: Lease, session: ImapSession, mailbox: Mailbox) -> None:
-        # The first folder comes last: it stays selected, and is the one to idle on.
-        for folder in reversed(mailbox.folders):
-            await self._sync.folder(lease, session, await session.select(folder))
+    async def _all_folders(
+        self, lease: Lease, session: ImapSession, mailbox: Mailbox, *, reconnected: bool = False
+    ) -> None:
+        """Looks into each folder; while there is much to read they take turns."""
+        seconds = TURN if len(mailbox.folders) > 1 else None
+        left = list(mailbox.folders)
+        while left:
+            # The first folder comes last: it stays selected, and is the one to idle on.
+            for folder in reversed(mailbox.folders):
+                selected = await session.select(folder)
+                is_new = reconnected and folder in left
+                brought = await self._sync.folder(
+                    lease, session, mailbox, selected, seconds=seconds, reconnected=is_new
+                )
+                if not brought.more and folder in left:
+                    left.remove(folder)
+            await self._store.heard(mailbox.id, Direction.IMAP, self._world.now())
 
-    async def _wait(self, session: ImapSession, mailbox: Mailbox) -> Idled:
+    async def _until_checked(self, lease: Lease, session: ImapSession, mailbox: Mailbox) -> None:
+        """Waits for news of the first folder, until all are to be looked into."""
+        loop = asyncio.get_running_loop()
+        others = OTHER_FOLDERS if "IDLE" in session.capabilities else self._poll_seconds
+        ends = loop.time() + (others if len(mailbox.folders) > 1 else self._check_seconds)
+        while (left := ends - loop.time()) > 0:
+            news = await self._wait(session, mailbox, left)
+            await self._store.heard(mailbox.id, Direction.IMAP, self._world.now())
+            if news is Idled.NEWS:
+                await self._sync.news(lease, session, mailbox, mailbox.folders[0])
+
+    async def _wait(self, session: ImapSession, mailbox: Mailbox, seconds: float) -> Idled:
         if "IDLE" in session.capabilities:
-            seconds = float(provider.by_key(mailbox.provider).idle_seconds)
-            return await session.idle(min(seconds, OTHER_FOLDERS) if len(mailbox.folders) > 1 else seconds)
-        await asyncio.sleep(self._poll_seconds)
+            return await session.idle(min(seconds, float(provider.by_key(mailbox.provider).idle_seconds)))
+        await asyncio.sleep(min(seconds, self._poll_seconds))
         return await session.noop()
 
 

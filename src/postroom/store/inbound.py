@@ -2,64 +2,28 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 
-from sqlalchemy import Connection, delete, insert, select, update
+from sqlalchemy import Connection, insert, select, update
 
 from postroom.core.conversation import place, place_by_topic, topic_asked
-from postroom.core.cursor import Cursor, Outcome
+from postroom.core.cursor import Cursor, Outcome, Passed
 from postroom.core.events import Event, EventType, message_data
-from postroom.core.message import Flow, Message, Parsed
+from postroom.core.message import Flow, Message
 from postroom.core.ports.store import Arrival, Lease
 from postroom.store import bounces, conversations, database, eventlog, messages
+from postroom.store import ledger as ledger_rows
 from postroom.store.faults import refuses_data
 from postroom.store.leases import fence
 from postroom.store.messages import Kept, reference_key
+from postroom.store.recognise import Digested, recognised
 from postroom.store.rows import cursor_of_row, cursor_values
 from postroom.store.schema import folder, ledger, message
 
-UNREADABLE = Parsed(
-    message_id=None,
-    subject="",
-    sender=None,
-    to=(),
-    cc=(),
-    bcc=(),
-    reply_to=(),
-    date=None,
-    in_reply_to=None,
-    references=(),
-    text="",
-    html="",
-    attachments=(),
-)
-"""What is shown of a message that could not be parsed."""
+_INSERT = insert(ledger)  # made once: building costs more than running
 UNSTORABLE = "It holds characters or values that the database cannot keep. Its raw bytes are kept as they came."
-
-
-@dataclass(frozen=True, slots=True)
-class Digested:
-    """An arrival with the SHA-256 of its bytes."""
-
-    arrival: Arrival
-    digest: bytes
-
-    @property
-    def parsed(self) -> Parsed:
-        return self.arrival.parsed or UNREADABLE
-
-    @property
-    def identity(self) -> tuple[str, int, bytes]:
-        """Equal for a message that a folder shows again under another UIDVALIDITY."""
-        return reference_key(self.parsed.message_id or ""), len(self.arrival.raw or b""), self.digest
-
-
-def digested(arrivals: Sequence[Arrival]) -> list[Digested]:
-    """Hashing needs no database: it is done before the transaction begins."""
-    return [Digested(one, hashlib.sha256(one.raw or b"").digest()) for one in arrivals]
 
 
 def cursor(connection: Connection, mailbox_id: str, name: str) -> Cursor | None:
@@ -73,12 +37,16 @@ def record(
     lease: Lease,
     progress: Cursor,
     arrivals: Sequence[Digested],
+    passed: Sequence[Passed],
+    events: Sequence[Event],
     now: datetime,
     new_id: Callable[[], str],
 ) -> list[Message]:
     """All or nothing; an arrival that the database cannot take as it is becomes a quarantined one."""
     fence(connection, lease)
     _advance(connection, progress)
+    ledger_rows.write_passed(connection, progress, passed)
+    eventlog.append(connection, events)
     new = _unknown(connection, progress, arrivals)
     if not new:
         return []
@@ -94,10 +62,16 @@ def record(
 def forget(connection: Connection, lease: Lease, name: str, uid_validity: int) -> None:
     """Rows of the ledger go; messages are marked as of no UIDVALIDITY (0 is none), so that they are known again."""
     fence(connection, lease)
-    of_folder = (ledger.c.mailbox_id == lease.mailbox_id, ledger.c.folder == name)
-    connection.execute(delete(ledger).where(*of_folder, ledger.c.uid_validity == uid_validity))
+    ledger_rows.forget(connection, lease.mailbox_id, name, uid_validity)
     shown = (message.c.mailbox_id == lease.mailbox_id, message.c.folder == name)
     connection.execute(update(message).where(*shown, message.c.uid_validity == uid_validity).values(uid_validity=0))
+
+
+def widen(connection: Connection, lease: Lease, progress: Cursor, passed: Sequence[Passed]) -> None:
+    fence(connection, lease)
+    _advance(connection, progress)
+    ledger_rows.drop_skipped(connection, progress)
+    ledger_rows.write_passed(connection, progress, passed)
 
 
 def _take_one(
@@ -142,14 +116,13 @@ def _unknown(connection: Connection, progress: Cursor, arrivals: Sequence[Digest
 def _take_in(
     connection: Connection, progress: Cursor, new: Sequence[Digested], now: datetime, new_id: Callable[[], str]
 ) -> list[Message]:
-    before = _before(connection, progress, new)
-    ours = {one.arrival.uid: before.get(one.identity) for one in new}
-    fresh = [one for one in new if one.arrival.outcome is not Outcome.SKIPPED and ours[one.arrival.uid] is None]
+    ours = _before(connection, progress, new)
+    fresh = [one for one in new if one.arrival.outcome is not Outcome.SKIPPED and one.arrival.uid not in ours]
     reports = _reports(connection, progress, fresh)
     kept = _placed(connection, progress, fresh, reports)
     ours.update({one.arrival.uid: one.arrival.message_id for one in fresh})
     connection.execute(
-        insert(ledger),
+        _INSERT,
         [
             {
                 "mailbox_id": progress.mailbox_id,
@@ -157,7 +130,7 @@ def _take_in(
                 "uid_validity": progress.uid_validity,
                 "uid": one.arrival.uid,
                 "outcome": str(one.arrival.outcome),
-                "message_id": ours[one.arrival.uid],
+                "message_id": ours.get(one.arrival.uid),
                 "size": len(one.arrival.raw) if one.arrival.raw is not None else one.arrival.size,
                 "reason": one.arrival.reason,
             }
@@ -192,26 +165,14 @@ def _reports(connection: Connection, progress: Cursor, fresh: Sequence[Digested]
     return {arrived_as: report for arrived_as, report in found.items() if report is not None}
 
 
-def _before(connection: Connection, progress: Cursor, new: Sequence[Digested]) -> dict[tuple[str, int, bytes], str]:
-    """Messages of this folder that came under another UIDVALIDITY, by identity: the folder was made anew, they were
-    not."""
-    fetched = [one for one in new if one.arrival.outcome is not Outcome.SKIPPED]
-    named = [one.identity[0] for one in fetched if one.identity[0]]
-    nameless = [one.digest for one in fetched if not one.identity[0]]
-    earlier = select(message.c.rfc_message_id, message.c.size, message.c.digest, message.c.id).where(
-        message.c.mailbox_id == progress.mailbox_id,
-        message.c.folder == progress.folder,
-        message.c.uid_validity != progress.uid_validity,
-        message.c.flow == str(Flow.INBOUND),
-    )
-    found: dict[tuple[str, int, bytes], str] = {}
-    for query in (
-        earlier.where(message.c.rfc_message_id.in_(named)) if named else None,
-        earlier.where(message.c.rfc_message_id == "", message.c.digest.in_(nameless)) if nameless else None,
-    ):
-        if query is not None:
-            found.update({(row[0], row[1], row[2]): row[3] for row in connection.execute(query)})
-    return found
+def _before(connection: Connection, progress: Cursor, new: Sequence[Digested]) -> dict[int, str]:
+    """Our messages for those UIDs whose message has come before; they stand in this folder now."""
+    known = recognised(connection, progress, [one for one in new if one.arrival.outcome is not Outcome.SKIPPED])
+    if known:
+        here = {"folder": progress.folder, "uid_validity": progress.uid_validity}
+        moved = (message.c.mailbox_id == progress.mailbox_id, message.c.id.in_(known.values()))
+        connection.execute(update(message).where(*moved).values(here))
+    return known
 
 
 def _placed(

@@ -13,7 +13,7 @@ from postroom.core.delivery import State as DeliveryState
 from postroom.core.health import Health
 from postroom.core.mailbox import Credential, Direction, Mailbox
 from postroom.core.ports.store import AddressTaken, HealthChange, MailboxGone, MailboxView, Page
-from postroom.store import credentials, database, eventlog, paging
+from postroom.store import credentials, database, eventlog, ledger, paging
 from postroom.store.database import insert_new
 from postroom.store.rows import (
     Values,
@@ -113,7 +113,7 @@ def page(connection: Connection, limit: int, cursor: str | None, reference: str 
 
 
 def _views(connection: Connection, rows: Sequence[Row[Any]]) -> list[MailboxView]:
-    """Four queries, however many mailboxes."""
+    """Six queries, however many mailboxes."""
     identifiers = [row.id for row in rows]
     if not identifiers:
         return []
@@ -140,6 +140,7 @@ def _views(connection: Connection, rows: Sequence[Row[Any]]) -> list[MailboxView
             .group_by(delivery.c.mailbox_id)
         )
     }
+    passed = ledger.counts(connection, identifiers)
     return [
         MailboxView(
             mailbox=mailbox_of_row(row, allowed.get(row.id)),
@@ -148,6 +149,7 @@ def _views(connection: Connection, rows: Sequence[Row[Any]]) -> list[MailboxView
             held=held[row.id].number if row.id in held else 0,
             oldest_held_expires_at=held[row.id].first if row.id in held else None,
             cursors=tuple(cursor_of_row(one) for one in cursors if one.mailbox_id == row.id),
+            passed=passed.get(row.id, {}),
         )
         for row in rows
     ]

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import Row
 
 from postroom.core.budget import AS_GRANTED, UNTOLD, Budget, Told
-from postroom.core.cursor import Cursor
+from postroom.core.cursor import Cursor, Gap, Order, Reconciled, Spent
 from postroom.core.delivery import Attempt, Delivery, Recipient, RecipientState, SentCopy
 from postroom.core.delivery import Signal as DeliverySignal
 from postroom.core.delivery import State as DeliveryState
@@ -41,6 +41,7 @@ def mailbox_values(mailbox: Mailbox) -> Values:
         "reference": mailbox.reference,
         "unconfirmed": str(mailbox.unconfirmed),
         "aliases": [asdict(one) for one in mailbox.aliases],
+        "sync_days": mailbox.sync_days,
         "created_at": mailbox.created_at,
     }
 
@@ -72,6 +73,7 @@ def mailbox_of_row(row: Row[Any], allowed: Row[Any] | None) -> Mailbox:
         aliases=tuple(Alias(**one) for one in row.aliases),
         budget=_budget(allowed) if allowed else AS_GRANTED,
         told=Told(allowed.told_size, allowed.told_recipients, allowed.told_messages) if allowed else UNTOLD,
+        sync_days=row.sync_days,
     )
 
 
@@ -132,6 +134,16 @@ def cursor_values(cursor: Cursor) -> Values:
         "synced_at": cursor.synced_at,
         "total": cursor.total,
         "done": cursor.done,
+        "per_minute": cursor.per_minute,
+        "gaps": [[gap.first, gap.last, str(gap.order)] for gap in cursor.gaps],
+        "began_at": cursor.began_at,
+        "since": cursor.since,
+        "reconciled_at": cursor.reconciled.at,
+        "server_count": cursor.reconciled.server,
+        "ledger_count": cursor.reconciled.ledger,
+        "healed": cursor.reconciled.healed,
+        "spent_since": cursor.spent.since,
+        "spent_bytes": cursor.spent.size,
     }
 
 
@@ -145,6 +157,12 @@ def cursor_of_row(row: Row[Any]) -> Cursor:
         row.synced_at,
         row.total,
         row.done,
+        row.per_minute,
+        tuple(Gap(first, last, Order(order)) for first, last, order in row.gaps),
+        row.began_at,
+        row.since,
+        Reconciled(row.reconciled_at, row.server_count, row.ledger_count, row.healed),
+        Spent(row.spent_since, row.spent_bytes),
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from enum import StrEnum
 from typing import Protocol
 
@@ -14,6 +14,7 @@ from postroom.core.diagnosis.evidence import Evidence
 from postroom.core.discovered import Discovered
 from postroom.core.mailbox import Account, Direction
 from postroom.core.oauth.request import OAuthRequest
+from postroom.core.uids import Uids
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,12 +66,26 @@ class ImapSession(Protocol):
     @property
     def closed(self) -> bool: ...
 
+    @property
+    def news(self) -> bool:
+        """Whether the server has announced something in the selected folder since `sizes`, `idle` or `noop`."""
+        ...
+
     async def select(self, folder: str, *, read_only: bool = True) -> Selected:
         """SELECT, or EXAMINE when read_only (stage select). `folder` is Unicode; wire encodes it."""
         ...
 
     async def sizes(self, first_uid: int) -> list[Sized]:
         """UID FETCH first:* (UID RFC822.SIZE) of the selected folder, ascending, only UIDs >= first_uid."""
+        ...
+
+    async def sizes_of(self, uids: Uids) -> list[Sized]:
+        """UID FETCH (UID RFC822.SIZE) of these, ascending; those that the folder does not have are missing."""
+        ...
+
+    async def uids(self, among: Uids | None = None, since: date | None = None) -> Uids:
+        """UID SEARCH: what the selected folder has, of those `among` which is asked; without what the server took in on
+        an earlier day than `since`, where it can tell."""
         ...
 
     def fetch(self, uids: Sequence[int]) -> AsyncIterator[Fetched]:

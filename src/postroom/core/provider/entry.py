@@ -48,9 +48,10 @@ class Provider:
 
     `domains` are those of its own addresses; `mx` and `hosts` are suffixes of host names that show that it serves a
     domain or a connection. `saves_sent`: what is sent over SMTP stands in Sent by itself. `idle_seconds`: how long IDLE
-    may last. `connections` and `smtp_connections`: at once for one mailbox. `password_off`: passwords of no kind are
-    taken, only OAuth. `message_bytes`: of a whole message as it is sent, attachments in base 64. `sources` names where
-    each fact comes from, by field; None in a limit says that none is known.
+    may last. `imap_bytes_a_day`: how much may be fetched. `connections` and `smtp_connections`: at once for one
+    mailbox. `password_off`: passwords of no kind are taken, only OAuth. `message_bytes`: of a whole message as it is
+    sent, attachments in base 64. `sources` names where each fact comes from, by field; None in a limit says that none
+    is known.
     """
 
     key: str
@@ -68,6 +69,7 @@ class Provider:
     recipients_a_day: int | None = None
     recipients_a_message: int | None = None
     message_bytes: int | None = None
+    imap_bytes_a_day: int | None = None
     needs_app_password: bool = False
     password_off: bool = False
     sources: Mapping[str, str] = field(default_factory=dict)

@@ -8,7 +8,15 @@ from __future__ import annotations
 
 from postroom.store.schema.base import among, metadata
 from postroom.store.schema.events import event, event_position, webhook, webhook_call
-from postroom.store.schema.inbound import conversation, conversation_reference, folder, ledger, message, raw
+from postroom.store.schema.inbound import (
+    conversation,
+    conversation_reference,
+    folder,
+    ledger,
+    ledger_range,
+    message,
+    raw,
+)
 from postroom.store.schema.keys import api_key, secret_key
 from postroom.store.schema.mailboxes import allowance, credential, health, mailbox, worker
 from postroom.store.schema.oauth import oauth_authorization, oauth_client
@@ -29,6 +37,7 @@ __all__ = [
     "folder",
     "health",
     "ledger",
+    "ledger_range",
     "mailbox",
     "message",
     "metadata",

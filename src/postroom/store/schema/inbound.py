@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Column, Index, LargeBinary, Text
+from sqlalchemy import Column, Index, LargeBinary, Text, text
 
 from postroom.store.columns import Flag, Instant, Json, Number
 from postroom.store.schema.base import of_mailbox, table
@@ -17,6 +17,16 @@ folder = table(
     Column("synced_at", Instant, comment="When it was last read to its end"),
     Column("total", Number, nullable=False, comment="Messages of the sync under way, else 0"),
     Column("done", Number, nullable=False, comment="How many of them are read"),
+    Column("per_minute", Number, nullable=False, server_default="0", comment="How fast it goes: messages a minute"),
+    Column("gaps", Json, nullable=False, server_default="[]", comment="[first, last, order] of UIDs still to be read"),
+    Column("began_at", Instant, comment="When it was read first"),
+    Column("since", Instant, comment="What the server had before then, when it was read first, is skipped"),
+    Column("reconciled_at", Instant, comment="When the ledger was last compared with the server"),
+    Column("server_count", Number, nullable=False, server_default="0", comment="Messages the server had then"),
+    Column("ledger_count", Number, nullable=False, server_default="0", comment="Those of them that the ledger has"),
+    Column("healed", Number, nullable=False, server_default="0", comment="Messages that comparisons found missing"),
+    Column("spent_since", Instant, comment="When the day began whose bytes are counted"),
+    Column("spent_bytes", Number, nullable=False, server_default="0", comment="Bytes fetched in that day"),
     comment="Cursors: how far each folder has been read",
     rowid=False,
 )
@@ -31,7 +41,31 @@ ledger = table(
     Column("message_id", Text, comment="Our message, also where it came before under another UIDVALIDITY"),
     Column("size", Number, nullable=False, comment="Bytes"),
     Column("reason", Text, comment="Why it was skipped or quarantined"),
+    Index(
+        "ledger_outcome",
+        "mailbox_id",
+        "folder",
+        "uid_validity",
+        "outcome",
+        "uid",
+        postgresql_where=text("outcome <> 'fetched'"),
+        sqlite_where=text("outcome <> 'fetched'"),
+    ),
     comment="What became of every UID that a server showed us",
+    rowid=False,
+)
+
+ledger_range = table(
+    "ledger_range",
+    of_mailbox(),
+    Column("folder", Text, primary_key=True, comment="The folder that showed them"),
+    Column("uid_validity", Number, primary_key=True, comment="UIDVALIDITY under which they were shown"),
+    Column("first_uid", Number, primary_key=True, comment="The lowest UID"),
+    Column("last_uid", Number, nullable=False, comment="The highest UID"),
+    Column("outcome", Text, nullable=False, comment="skipped or gone"),
+    Column("reason", Text, nullable=False, comment="Why they were not read"),
+    Column("messages", Number, nullable=False, comment="How many of these UIDs the server had"),
+    comment="Runs of UIDs that were passed over for one reason; a UID with a row in the ledger is not meant",
     rowid=False,
 )
 

@@ -38,6 +38,7 @@ mailbox = table(
         server_default="[]",
         comment="Other addresses it may send as, and refusals",
     ),
+    Column("sync_days", Number, comment="How old mail may be that the first reading brings, in days; null for all"),
     Column("created_at", Instant, nullable=False, comment="When it was connected first"),
     Column("worker_id", Text, index=True, comment="Who works for it: the lease; null for nobody"),
     Column("epoch", Number, nullable=False, comment="Grows with each new owner: the fencing number"),

@@ -5,11 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 
-from postroom.core.cursor import Cursor
+from postroom.core.cursor import Cursor, Outcome, Passed
+from postroom.core.events import Event
 from postroom.core.identity import Kind, mailbox_of
 from postroom.core.message import Conversation, Message
-from postroom.core.ports.store import Arrival, Lease, Page
-from postroom.store import conversations, inbound, messages, rearranging
+from postroom.core.ports.store import Arrival, Entry, Lease, Page
+from postroom.core.uids import Uids
+from postroom.store import conversations, inbound, ledger, messages, rearranging
+from postroom.store.recognise import digested
 from postroom.store.sqlstore.base import Base
 
 LARGE = 256 * 1024
@@ -22,12 +25,37 @@ class InboundMethods(Base):
     async def cursor(self, mailbox_id: str, folder: str) -> Cursor | None:
         return await self._read(inbound.cursor, mailbox_id, folder)
 
-    async def record(self, lease: Lease, cursor: Cursor, arrivals: Sequence[Arrival]) -> list[Message]:
+    async def record(
+        self,
+        lease: Lease,
+        cursor: Cursor,
+        arrivals: Sequence[Arrival],
+        passed: Sequence[Passed] = (),
+        events: Sequence[Event] = (),
+    ) -> list[Message]:
         if sum(len(one.raw or b"") for one in arrivals) > LARGE:
-            digested = await asyncio.to_thread(inbound.digested, arrivals)
+            digests = await asyncio.to_thread(digested, arrivals)
         else:
-            digested = inbound.digested(arrivals)
-        return await self._write(inbound.record, lease, cursor, digested, self._world.now(), self._event_id)
+            digests = digested(arrivals)
+        now = self._world.now()
+        return await self._write(inbound.record, lease, cursor, digests, passed, events, now, self._event_id)
+
+    async def widen(self, lease: Lease, cursor: Cursor, passed: Sequence[Passed]) -> None:
+        await self._write(inbound.widen, lease, cursor, passed)
+
+    async def known(self, cursor: Cursor, first: int, last: int) -> Uids:
+        return await self._read(ledger.known, cursor, first, last)
+
+    async def ledger(
+        self,
+        mailbox_id: str,
+        *,
+        outcome: Outcome | None = None,
+        folder: str | None = None,
+        limit: int = 50,
+        cursor: str | None = None,
+    ) -> Page[Entry]:
+        return await self._read(ledger.page, mailbox_id, outcome, folder, limit, cursor)
 
     async def forget(self, lease: Lease, folder: str, uid_validity: int) -> None:
         await self._write(inbound.forget, lease, folder, uid_validity)

@@ -15,6 +15,7 @@ from postroom.web import problem
 from postroom.web.api.settings import connection_of
 from postroom.web.schema.connection import MailboxChange, MailboxQuery, NewMailbox, Reauthentication
 from postroom.web.schema.fields import MailboxId
+from postroom.web.schema.ledger import LedgerEntry, LedgerList, LedgerQuery
 from postroom.web.schema.mailbox import Mailbox, MailboxList
 from postroom.web.schema.report import Report
 from postroom.web.services import By, Injected
@@ -41,6 +42,7 @@ async def create(services: Injected, given: NewMailbox, response: Response) -> M
         unconfirmed=given.unconfirmed,
         aliases=tuple(one.alias() for one in given.aliases),
         budget=given.budget.core() if given.budget else AS_GRANTED,
+        sync_days=given.sync_days,
     )
     view = await services.connect.add(new, ways=ways)
     response.headers["Location"] = f"/v1/mailboxes/{view.mailbox.id}"
@@ -79,6 +81,19 @@ async def change(services: Injected, mailbox_id: MailboxId, given: MailboxChange
 async def remove(services: Injected, mailbox_id: MailboxId) -> None:
     """Removes a mailbox with its messages and deliveries here. What is on its server stays there."""
     await services.connect.remove(mailbox_id)
+
+
+@router.get("/{mailbox_id}/ledger", operation_id="get_ledger")
+async def ledger(services: Injected, mailbox_id: MailboxId, query: Annotated[LedgerQuery, Query()]) -> LedgerList:
+    """What became of every message that the server showed, by folder and UID: `fetched`, `quarantined` with its raw
+    bytes, `skipped` for the reason that stands beside it, or `gone` before it could be read. A run of messages that
+    were passed over for one reason is one entry."""
+    if await services.store.mailbox(mailbox_id) is None:
+        raise problem.not_found("mailbox")
+    page = await services.store.ledger(
+        mailbox_id, outcome=query.outcome, folder=query.folder, limit=query.limit, cursor=query.cursor
+    )
+    return LedgerList(items=[LedgerEntry.of(entry) for entry in page.items], next_cursor=page.next_cursor)
 
 
 @router.post("/{mailbox_id}/reauthenticate", operation_id="reauthenticate_mailbox")
@@ -120,4 +135,5 @@ def _changed(mailbox: core.Mailbox, given: MailboxChange) -> core.Mailbox:
         unconfirmed=given.unconfirmed or mailbox.unconfirmed,
         aliases=mailbox.aliases if given.aliases is None else tuple(one.alias() for one in given.aliases),
         budget=given.budget.core() if given.budget else mailbox.budget,
+        sync_days=given.sync_days if "sync_days" in asked else mailbox.sync_days,
     )

@@ -47,6 +47,16 @@ HoldHours = Annotated[
 Folder = Annotated[Line, Field(min_length=1, max_length=255)]
 Folders = Annotated[list[Folder], Field(min_length=1, max_length=50, description="IMAP folders to read.")]
 Reference = Annotated[Line, Field(min_length=1, max_length=255, description="Your own identifier for this mailbox.")]
+SyncDays = Annotated[
+    int,
+    Field(
+        strict=True,
+        ge=0,
+        le=36_500,
+        description="How old the mail may be, in days, that is read when the mailbox is connected; null: all of it. A "
+        "larger number later brings what is older.",
+    ),
+]
 Unconfirmed = Annotated[
     UnconfirmedPolicy,
     Field(
@@ -161,6 +171,7 @@ class NewMailbox(NewConnection):
     unconfirmed: Unconfirmed = UnconfirmedPolicy.ASK
     aliases: Aliases = Field(default_factory=list)
     budget: Budget | None = None
+    sync_days: SyncDays | None = 30
 
 
 class MailboxChange(Input):
@@ -177,6 +188,7 @@ class MailboxChange(Input):
     unconfirmed: Unconfirmed | None = None
     aliases: Aliases | None = Field(None, description="All of them from now on.")
     budget: Budget | None = Field(None, description="Replaces the whole budget; {} takes it away.")
+    sync_days: SyncDays | None = Field(None, description="null: all mail there is.")
 
 
 class Reauthentication(Input):

@@ -12,7 +12,6 @@ from postroom.core import health as core_health
 from postroom.core import limits
 from postroom.core import mailbox as core
 from postroom.core.candidates import Candidate as CoreCandidate
-from postroom.core.cursor import Cursor
 from postroom.core.discovered import Discovered, Outcome
 from postroom.core.discovered import Lookup as CoreLookup
 from postroom.core.mailbox import AuthKind, Security, UnconfirmedPolicy
@@ -21,6 +20,7 @@ from postroom.core.warning import Caution, cautions
 from postroom.web.schema.base import Input, ListOf, Output
 from postroom.web.schema.diagnosis import Diagnosis
 from postroom.web.schema.fields import EmailAddress
+from postroom.web.schema.ledger import FolderProgress
 
 
 class Endpoint(Output):
@@ -77,19 +77,6 @@ class Health(Output):
         return cls.model_validate(health.as_dict())
 
 
-class FolderProgress(Output):
-    """How far a folder has been read."""
-
-    name: str
-    total: int = Field(description="Messages that the reading under way is to fetch; 0 where none is under way.")
-    done: int = Field(description="Of them, those fetched.")
-    synced_at: datetime | None = Field(description="When it was last read to its end.")
-
-    @classmethod
-    def of(cls, cursor: Cursor) -> FolderProgress:
-        return cls(name=cursor.folder, total=cursor.total, done=cursor.done, synced_at=cursor.synced_at)
-
-
 class Limits(Output):
     """What holds for sending now: set by a person, told by the server, or known of the provider."""
 
@@ -137,6 +124,7 @@ class Mailbox(Output):
     aliases: list[ShownAlias]
     budget: Budget
     limits: Limits
+    sync_days: int | None = Field(description="How old mail may be that the first reading brings; null: all of it.")
     created_at: datetime
     receiving: Health
     sending: Health
@@ -164,12 +152,13 @@ class Mailbox(Output):
             aliases=[ShownAlias(address=a.address, name=a.name, refused=a.refused) for a in mailbox.aliases],
             budget=Budget(**asdict(mailbox.budget)),
             limits=Limits.of(mailbox),
+            sync_days=mailbox.sync_days,
             created_at=mailbox.created_at,
             receiving=Health.of(view.receiving),
             sending=Health.of(view.sending_told(now)),
             held=view.held,
             oldest_held_expires_at=view.oldest_held_expires_at,
-            sync=[FolderProgress.of(cursor) for cursor in view.cursors],
+            sync=[FolderProgress.of(cursor, view) for cursor in view.cursors],
             warnings=[
                 Warned.of(one) for one in cautions(mailbox.address, mailbox.imap, mailbox.smtp, mailbox.provider)
             ],

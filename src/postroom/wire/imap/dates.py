@@ -1,9 +1,9 @@
-"""IMAP's date-time (RFC 9051 9), there and back, whatever the locale. It reads no clock."""
+"""IMAP's date-time and date (RFC 9051 9), there and back, whatever the locale. It reads no clock."""
 
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import UTC, date, datetime, timedelta, timezone
 from typing import Final
 
 _MONTHS: Final = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
@@ -24,6 +24,11 @@ def parse_date_time(text: bytes) -> datetime | None:
         return local.astimezone(UTC)
     except (ValueError, OverflowError):
         return None
+
+
+def day(of: date) -> bytes:
+    """A date, for SEARCH."""
+    return f"{of.day}-{_MONTHS[of.month - 1]}-{of.year:04d}".encode()
 
 
 def date_time(at: datetime) -> bytes:

@@ -10,6 +10,7 @@ from typing import Final
 from postroom.core.cursor import Sized
 from postroom.core.diagnosis.evidence import Stage
 from postroom.core.ports.wire import Fetched
+from postroom.core.uids import Uids
 from postroom.wire.imap.dates import parse_date_time
 from postroom.wire.imap.dialogue import Dialogue
 from postroom.wire.imap.grammar import Continuation, Data, Status
@@ -55,18 +56,32 @@ async def sizes(dialogue: Dialogue, first_uid: int) -> list[Sized]:
     dialogue.news = False  # what comes from here on is either in the answer or news again
     if not dialogue.exists:
         return []
+    # first:* gives the last message even where its UID is lower than first (RFC 9051 6.4.9).
+    found = await _sizes(dialogue, b"%d:*" % max(1, first_uid))
+    return [Sized(uid, size) for uid, size in sorted(found.items()) if uid >= first_uid]
+
+
+async def sizes_of(dialogue: Dialogue, uids: Uids) -> list[Sized]:
+    """RFC822.SIZE of these messages, ascending; those that are not there are missing."""
+    dialogue.begin(Stage.FETCH)
+    found: dict[int, int] = {}
+    for words in uid_sets(uids):
+        found |= await _sizes(dialogue, words)
+    return [Sized(uid, size) for uid, size in sorted(found.items()) if uid in uids]
+
+
+async def _sizes(dialogue: Dialogue, words: bytes) -> dict[int, int]:
     found: dict[int, int] = {}
 
     def keep(data: Data) -> None:
         if data.name != "FETCH":
             return
         item = item_of(data)
-        # first:* gives the last message even where its UID is lower than first (RFC 9051 6.4.9).
-        if item.uid is not None and item.uid >= first_uid and "RFC822.SIZE" in item.values:
+        if item.uid is not None and "RFC822.SIZE" in item.values:
             found[item.uid] = number(item.values["RFC822.SIZE"], most=2**63 - 1)
 
-    await dialogue.must(b"UID FETCH %d:* (UID RFC822.SIZE)" % max(1, first_uid), keep)
-    return [Sized(uid, size) for uid, size in sorted(found.items())]
+    await dialogue.must(b"UID FETCH %s (UID RFC822.SIZE)" % words, keep)
+    return found
 
 
 async def messages(dialogue: Dialogue, uids: Sequence[int]) -> AsyncGenerator[Fetched, None]:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import aclosing, contextmanager
-from datetime import datetime
+from datetime import date, datetime
 from typing import Final
 
 from postroom.core.cursor import Selected, Sized
 from postroom.core.diagnosis.evidence import Failure, Stage
 from postroom.core.ports.wire import Fetched, Idled
-from postroom.wire.imap import append, fetch, folders, idle
+from postroom.core.uids import Uids
+from postroom.wire.imap import append, fetch, folders, idle, search
 from postroom.wire.imap.dialogue import Dialogue
 
 FAREWELL: Final = 2
@@ -34,6 +35,11 @@ class Session:
     def closed(self) -> bool:
         """Whether the connection is over; a server that has gone away is noticed at once."""
         return self._dialogue.stream.closed
+
+    @property
+    def news(self) -> bool:
+        """Whether the server has announced something since it was last asked about."""
+        return self._dialogue.news
 
     @property
     def transcript(self) -> list[str]:
@@ -66,6 +72,16 @@ class Session:
         """UIDs from `first_uid` on with their sizes, ascending (stage fetch)."""
         with self._alone() as dialogue:
             return await fetch.sizes(dialogue, first_uid)
+
+    async def sizes_of(self, uids: Uids) -> list[Sized]:
+        """Of these UIDs those that are there, with their sizes, ascending (stage fetch)."""
+        with self._alone() as dialogue:
+            return await fetch.sizes_of(dialogue, uids)
+
+    async def uids(self, among: Uids | None = None, since: date | None = None) -> Uids:
+        """UIDs that the selected folder has (stage fetch); `since` by INTERNALDATE, where the server can."""
+        with self._alone() as dialogue:
+            return await search.search(dialogue, among, since)
 
     async def fetch(self, uids: Sequence[int]) -> AsyncIterator[Fetched]:
         """Messages as they arrive (stage fetch). Who leaves the loop early closes the connection."""

@@ -14,7 +14,7 @@ from postroom.core.health import State as HealthState
 from postroom.core.mailbox import Direction
 from postroom.core.ports.store.basics import BadCursor, Lease, LeaseLost, MailboxGone, Page, StoreUnavailable, Watcher
 from postroom.core.ports.store.events import EventStore
-from postroom.core.ports.store.inbound import Arrival, InboundStore, NotOfConversation
+from postroom.core.ports.store.inbound import Arrival, Entry, InboundStore, NotOfConversation
 from postroom.core.ports.store.keys import KeyStore
 from postroom.core.ports.store.leases import LeaseStore
 from postroom.core.ports.store.mailboxes import AddressTaken, HealthChange, MailboxStore, MailboxView
@@ -29,6 +29,7 @@ __all__ = [
     "BadCursor",
     "ClientInUse",
     "Counts",
+    "Entry",
     "EventStore",
     "HealthChange",
     "Held",

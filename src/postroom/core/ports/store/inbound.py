@@ -8,9 +8,11 @@ from datetime import datetime
 from typing import Protocol
 
 from postroom.core.bounce import Bounce
-from postroom.core.cursor import Cursor, Outcome
+from postroom.core.cursor import Cursor, Outcome, Passed
+from postroom.core.events import Event
 from postroom.core.message import Conversation, Message, Parsed
 from postroom.core.ports.store.basics import Lease, Page
+from postroom.core.uids import Uids
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,15 +37,58 @@ class NotOfConversation(Exception):
     """A message that is to leave a conversation is not in it, or no message would be left there."""
 
 
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A row of the ledger as people see it. `first_uid` and `last_uid` are the same for a single message; `messages` is
+    how many it speaks of; `message_id` is ours, None where none was made."""
+
+    folder: str
+    first_uid: int
+    last_uid: int
+    outcome: Outcome
+    messages: int
+    size: int | None
+    message_id: str | None
+    reason: str | None
+
+
 class InboundStore(Protocol):
     async def cursor(self, mailbox_id: str, folder: str) -> Cursor | None: ...
-    async def record(self, lease: Lease, cursor: Cursor, arrivals: Sequence[Arrival]) -> list[Message]:
+    async def record(
+        self,
+        lease: Lease,
+        cursor: Cursor,
+        arrivals: Sequence[Arrival],
+        passed: Sequence[Passed] = (),
+        events: Sequence[Event] = (),
+    ) -> list[Message]:
         """Messages, conversations, ledger rows, `message.received` events and the cursor, all or nothing; with
         them what reports say of deliveries (`delivery.bounced`).
 
-        A UID that is in the ledger already is passed over. An arrival whose (Message-ID, size, digest) the mailbox has
-        under an earlier UIDVALIDITY gets a ledger row that points to that message, and no event. Raises LeaseLost.
+        A UID that is in the ledger already is passed over. An arrival that this mailbox has under an earlier
+        UIDVALIDITY or in another folder (equal bytes; in the same folder equal Message-ID, Date and size will do) gets
+        a ledger row that points to that message, and no event; each message stands for one arrival. Raises LeaseLost.
         """
+        ...
+
+    async def widen(self, lease: Lease, cursor: Cursor, passed: Sequence[Passed]) -> None:
+        """The folder's runs of skipped UIDs are `passed` now, and no others. Raises LeaseLost."""
+        ...
+
+    async def known(self, cursor: Cursor, first: int, last: int) -> Uids:
+        """UIDs from `first` to `last` that the ledger accounts for under the cursor's UIDVALIDITY; not those gone."""
+        ...
+
+    async def ledger(
+        self,
+        mailbox_id: str,
+        *,
+        outcome: Outcome | None = None,
+        folder: str | None = None,
+        limit: int = 50,
+        cursor: str | None = None,
+    ) -> Page[Entry]:
+        """By folder and UID, under the UIDVALIDITY of today."""
         ...
 
     async def forget(self, lease: Lease, folder: str, uid_validity: int) -> None:

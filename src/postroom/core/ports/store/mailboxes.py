@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Protocol
 
 from postroom.core.budget import Told
-from postroom.core.cursor import Cursor
+from postroom.core.cursor import Cursor, Outcome
 from postroom.core.delivery import Signal as DeliverySignal
 from postroom.core.diagnosis import holding
 from postroom.core.events import Event
@@ -24,7 +24,8 @@ class AddressTaken(Exception):
 
 @dataclass(frozen=True, slots=True)
 class MailboxView:
-    """A mailbox as people see it. `cursors` are its folders' progress."""
+    """A mailbox as people see it. `cursors` are its folders' progress; `passed` says of each folder's name how many
+    messages have which outcome in the ledger, but those fetched."""
 
     mailbox: Mailbox
     receiving: Health
@@ -32,6 +33,7 @@ class MailboxView:
     held: int = 0
     oldest_held_expires_at: datetime | None = None
     cursors: tuple[Cursor, ...] = ()
+    passed: Mapping[tuple[str, Outcome], int] = field(default_factory=dict)
 
     def sending_told(self, now: datetime) -> Health:
         """Sending, its diagnosis saying how much is held and how long that can wait."""
