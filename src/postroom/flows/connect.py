@@ -135,7 +135,7 @@ class Connect:
             await self._store.update_mailbox(changed)
             if changed.sync_days != view.mailbox.sync_days and view.receiving.usable:
                 # The session that runs has read as far back as it was told.
-                await self._recover.signal(changed, Signal.CHANGED, (Direction.IMAP,))
+                await self._recover.signal(changed, Signal.CHANGED, directions=(Direction.IMAP,))
             return await self._view(changed.id)
         try:
             shown = await self._shown(changed, credential)
