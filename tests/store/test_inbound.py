@@ -187,7 +187,7 @@ async def test_answers_join_their_conversation(store: Store, world: World, lease
         3,
         parsed("3@b", references=("1@example.com", "2@b"), sender=Address("cy@example.com"), subject="Re"),
     )
-    other = arrival(world, lease.mailbox_id, 4, parsed("4@b", in_reply_to="unheard@of"))
+    other = arrival(world, lease.mailbox_id, 4, parsed("4@b", in_reply_to="unheard@of", subject="Re: Rechnung"))
     await store.record(lease, cursor, [question, answer])
     await store.record(lease, cursor, [third, other])
     found = await store.conversation(question.conversation_id)
