@@ -23,6 +23,7 @@ from postroom.core.ports.world import World
 from postroom.flows.accept import Accept
 from postroom.flows.announce import Announce
 from postroom.flows.authorize import Authorize
+from postroom.flows.certificates import Certificates
 from postroom.flows.clients import Clients
 from postroom.flows.completion import Completion
 from postroom.flows.connect import Connect
@@ -96,7 +97,8 @@ def _house(settings: Settings, world: World, store: Store) -> House:
     imap, smtp = Imap(guard, now=world.now), Smtp(guard, now=world.now)
     oauth = OAuth(guard, now=world.now)
     tokens = Tokens(store, oauth, world)
-    sessions = Sessions(imap, smtp, tokens, world)
+    certificates = Certificates(store, world)
+    sessions = Sessions(imap, smtp, tokens, certificates, world)
     recover = Recover(store, world, confirm=timedelta(seconds=settings.confirm_seconds))
     clients = Clients(store, oauth, recover, world)
     tokens.mended = clients.recover
@@ -132,7 +134,7 @@ def _house(settings: Settings, world: World, store: Store) -> House:
         connect=connect,
         accept=Accept(store, world),
         announce=announce,
-        engine=Engine(store, own, outbox, sent, rescue, announce, clients),
+        engine=Engine(store, own, outbox, sent, rescue, announce, clients, certificates),
         tokens=tokens,
         clients=clients,
         authorize=authorize,

@@ -36,6 +36,8 @@ class EventType(StrEnum):
     MAILBOX_NEEDS_ATTENTION = "mailbox.needs_attention"
     MAILBOX_DELAYED = "mailbox.delayed"
     MAILBOX_SIGN_IN_ENDING = "mailbox.sign_in_ending"
+    MAILBOX_CERTIFICATE_ENDING = "mailbox.certificate_ending"
+    MAILBOX_CERTIFICATE_CHANGED = "mailbox.certificate_changed"
     OAUTH_CLIENT_NEEDS_ATTENTION = "oauth_client.needs_attention"
     OAUTH_CLIENT_SECRET_ENDING = "oauth_client.secret_ending"  # noqa: S105 - the name of an event
     MAILBOX_RECONCILED = "mailbox.reconciled"

@@ -9,6 +9,7 @@ import structlog
 
 from postroom.core.ports.store import Store, StoreUnavailable
 from postroom.flows.announce import Announce
+from postroom.flows.certificates import Certificates
 from postroom.flows.clients import Clients
 from postroom.flows.outbox import Outbox
 from postroom.flows.own import Own
@@ -40,6 +41,7 @@ class Engine:
         rescue: Rescue,
         announce: Announce,
         clients: Clients,
+        certificates: Certificates,
     ) -> None:
         self._store = store
         self._own = own
@@ -48,6 +50,7 @@ class Engine:
         self._rescue = rescue
         self._announce = announce
         self._clients = clients
+        self._certificates = certificates
         self._trouble: dict[str, str] = {}
         self._started = False
 
@@ -69,6 +72,7 @@ class Engine:
                 group.create_task(self._loop("rescue", self._rescue.tick, 0.25))
                 group.create_task(self._loop("announce", self._announce.tick, 0.01))
                 group.create_task(self._loop("clients", self._clients.tick, AHEAD))
+                group.create_task(self._loop("certificates", self._certificates.ahead, AHEAD))
         finally:
             await self._close()
 

@@ -11,6 +11,7 @@ from postroom.core.diagnosis.evidence import Stage
 from postroom.core.mailbox import Account, Credential, Direction, Mailbox
 from postroom.core.ports.wire import ImapSession, ImapWire, SmtpSession, SmtpWire
 from postroom.core.ports.world import World
+from postroom.flows.certificates import Certificates
 from postroom.flows.tokens import Tokens
 
 S = TypeVar("S")
@@ -22,7 +23,10 @@ FRESH = timedelta(seconds=30)
 class Sessions:
     """Opens sessions for flows."""
 
-    def __init__(self, imap: ImapWire, smtp: SmtpWire, tokens: Tokens, world: World) -> None:
+    def __init__(
+        self, imap: ImapWire, smtp: SmtpWire, tokens: Tokens, certificates: Certificates, world: World
+    ) -> None:
+        self._certificates = certificates
         self._imap = imap
         self._smtp = smtp
         self._tokens = tokens
@@ -30,11 +34,15 @@ class Sessions:
 
     async def receiving(self, mailbox: Mailbox) -> ImapSession:
         """Raises Failure."""
-        return await self._opened(mailbox, Direction.IMAP, self._imap.open)
+        session = await self._opened(mailbox, Direction.IMAP, self._imap.open)
+        await self._certificates.seen(mailbox, Direction.IMAP, session.tls)
+        return session
 
     async def sending(self, mailbox: Mailbox) -> SmtpSession:
         """Raises Failure."""
-        return await self._opened(mailbox, Direction.SMTP, self._smtp.open)
+        session = await self._opened(mailbox, Direction.SMTP, self._smtp.open)
+        await self._certificates.seen(mailbox, Direction.SMTP, session.tls)
+        return session
 
     async def renewed(self, mailbox: Mailbox, direction: Direction, failure: Evidence) -> bool:
         """Whether a session that worked and then failed may be opened again at once: its token had died, and there is

@@ -13,7 +13,7 @@ from postroom.core.delivery import State as DeliveryState
 from postroom.core.health import Health
 from postroom.core.mailbox import Credential, Direction, Mailbox
 from postroom.core.ports.store import AddressTaken, HealthChange, MailboxGone, MailboxView, Page
-from postroom.store import credentials, database, eventlog, ledger, paging
+from postroom.store import certificates, credentials, database, eventlog, ledger, paging
 from postroom.store.database import insert_new
 from postroom.store.rows import (
     Values,
@@ -113,7 +113,7 @@ def page(connection: Connection, limit: int, cursor: str | None, reference: str 
 
 
 def _views(connection: Connection, rows: Sequence[Row[Any]]) -> list[MailboxView]:
-    """Six queries, however many mailboxes."""
+    """Seven queries, however many mailboxes."""
     identifiers = [row.id for row in rows]
     if not identifiers:
         return []
@@ -128,6 +128,7 @@ def _views(connection: Connection, rows: Sequence[Row[Any]]) -> list[MailboxView
         row.mailbox_id: row
         for row in connection.execute(select(allowance).where(allowance.c.mailbox_id.in_(identifiers)))
     }
+    shown = certificates.of(connection, identifiers)
     held = {
         row.mailbox_id: row
         for row in connection.execute(
@@ -150,6 +151,7 @@ def _views(connection: Connection, rows: Sequence[Row[Any]]) -> list[MailboxView
             oldest_held_expires_at=held[row.id].first if row.id in held else None,
             cursors=tuple(cursor_of_row(one) for one in cursors if one.mailbox_id == row.id),
             passed=passed.get(row.id, {}),
+            certificates=tuple(one for one in shown if one.mailbox_id == row.id),
         )
         for row in rows
     ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio.sslproto
+import hashlib
 import ssl
 import sys
 from dataclasses import replace
@@ -103,6 +104,7 @@ def facts_of_certificate(der: bytes) -> TlsFacts:
             subject=_common_name(certificate.subject),
             not_before=certificate.not_valid_before_utc,
             not_after=certificate.not_valid_after_utc,
+            fingerprint=hashlib.sha256(der).hexdigest(),
         )
     except (ValueError, x509.UnsupportedGeneralNameType, x509.DuplicateExtension):
         return TlsFacts()

@@ -35,7 +35,8 @@ class Stage(StrEnum):
 @dataclass(frozen=True, slots=True)
 class TlsFacts:
     """What the handshake showed. `fault` is one of expired, not_yet_valid, wrong_host, self_signed,
-    unknown_ca, plain_port (no TLS spoken there), protocol (version or cipher), other; None where it went well."""
+    unknown_ca, plain_port (no TLS spoken there), protocol (version or cipher), other; None where it went well.
+    `fingerprint` is the certificate's SHA-256 in hexadecimal digits."""
 
     fault: str | None = None
     names: tuple[str, ...] = ()
@@ -45,6 +46,7 @@ class TlsFacts:
     not_after: datetime | None = None
     protocol: str | None = None
     detail: str | None = None
+    fingerprint: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from typing import Protocol
 
 from postroom.core.budget import Told
 from postroom.core.cursor import Selected, Sized
-from postroom.core.diagnosis.evidence import Evidence
+from postroom.core.diagnosis.evidence import Evidence, TlsFacts
 from postroom.core.discovered import Discovered
 from postroom.core.mailbox import Account, Direction
 from postroom.core.oauth.request import OAuthRequest
@@ -61,6 +61,11 @@ class ImapSession(Protocol):
     @property
     def capabilities(self) -> frozenset[str]:
         """As announced after sign-in, in capitals."""
+        ...
+
+    @property
+    def tls(self) -> TlsFacts | None:
+        """What the handshake showed; None without TLS."""
         ...
 
     @property
@@ -187,6 +192,11 @@ class SmtpSession(Protocol):
     @property
     def told(self) -> Told:
         """The limits that EHLO named, after the sign-in's last EHLO."""
+        ...
+
+    @property
+    def tls(self) -> TlsFacts | None:
+        """What the handshake showed; None without TLS."""
         ...
 
     @property

@@ -7,6 +7,7 @@ mailbox goes with the mailbox (ON DELETE CASCADE), and none can be written for o
 from __future__ import annotations
 
 from postroom.store.schema.base import among, metadata
+from postroom.store.schema.certificates import certificate
 from postroom.store.schema.events import event, event_position, webhook, webhook_call
 from postroom.store.schema.inbound import (
     conversation,
@@ -28,6 +29,7 @@ __all__ = [
     "among",
     "api_key",
     "attempt",
+    "certificate",
     "conversation",
     "conversation_reference",
     "credential",

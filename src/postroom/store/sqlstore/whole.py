@@ -8,6 +8,7 @@ from postroom.core.ports.store import Counts
 from postroom.store import directions, outbox
 from postroom.store.changes import ChangeWatcher
 from postroom.store.schema import secret_key
+from postroom.store.sqlstore.certificates import CertificateMethods
 from postroom.store.sqlstore.events import EventMethods
 from postroom.store.sqlstore.inbound import InboundMethods
 from postroom.store.sqlstore.keys import KeyMethods
@@ -19,7 +20,15 @@ from postroom.store.sqlstore.sealed import SealedMethods
 
 
 class SqlStore(
-    MailboxMethods, LeaseMethods, InboundMethods, OutboxMethods, EventMethods, KeyMethods, OAuthMethods, SealedMethods
+    MailboxMethods,
+    LeaseMethods,
+    InboundMethods,
+    OutboxMethods,
+    EventMethods,
+    KeyMethods,
+    OAuthMethods,
+    SealedMethods,
+    CertificateMethods,
 ):
     """The whole store. Made by `open_store`."""
 

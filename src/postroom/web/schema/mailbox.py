@@ -12,6 +12,7 @@ from postroom.core import health as core_health
 from postroom.core import limits
 from postroom.core import mailbox as core
 from postroom.core.candidates import Candidate as CoreCandidate
+from postroom.core.certificate import Certificate as CoreCertificate
 from postroom.core.discovered import Discovered, Outcome
 from postroom.core.discovered import Lookup as CoreLookup
 from postroom.core.mailbox import AuthKind, Security, UnconfirmedPolicy
@@ -106,6 +107,28 @@ class Budget(Output):
     recipients_a_day: int | None
 
 
+class Certificate(Output):
+    """What the server of one direction showed, where a team runs it itself."""
+
+    direction: Literal["receiving", "sending"]
+    issuer: str
+    subject: str
+    ends_at: datetime = Field(description="Told 14 and 3 days before by `mailbox.certificate_ending`.")
+    fingerprint: str = Field(description="SHA-256.")
+    seen_at: datetime = Field(description="When it was seen first.")
+
+    @classmethod
+    def of(cls, one: CoreCertificate) -> Certificate:
+        return cls(
+            direction="receiving" if one.direction is core.Direction.IMAP else "sending",
+            issuer=one.issuer,
+            subject=one.subject,
+            ends_at=one.not_after,
+            fingerprint=one.fingerprint,
+            seen_at=one.seen_at,
+        )
+
+
 class Mailbox(Output):
     """One address that the team has connected."""
 
@@ -131,6 +154,9 @@ class Mailbox(Output):
     held: int = Field(description="Outgoing messages that wait because sending is not connected.")
     oldest_held_expires_at: datetime | None = Field(description="When the first of them is given up.")
     sync: list[FolderProgress] = Field(description="How far each folder has been read.")
+    certificates: list[Certificate] = Field(
+        description="Of its servers, where it is no large provider; as far as they were signed in to."
+    )
     warnings: list[Warned] = Field(description="How the mailbox may disappoint though both directions work.")
 
     @classmethod
@@ -159,6 +185,7 @@ class Mailbox(Output):
             held=view.held,
             oldest_held_expires_at=view.oldest_held_expires_at,
             sync=[FolderProgress.of(cursor, view) for cursor in view.cursors],
+            certificates=[Certificate.of(one) for one in view.certificates],
             warnings=[
                 Warned.of(one) for one in cautions(mailbox.address, mailbox.imap, mailbox.smtp, mailbox.provider)
             ],

@@ -9,7 +9,7 @@ from datetime import date, datetime
 from typing import Final
 
 from postroom.core.cursor import Selected, Sized
-from postroom.core.diagnosis.evidence import Failure, Stage
+from postroom.core.diagnosis.evidence import Failure, Stage, TlsFacts
 from postroom.core.ports.wire import Fetched, Idled
 from postroom.core.uids import Uids
 from postroom.wire.imap import append, fetch, folders, idle, search
@@ -30,6 +30,11 @@ class Session:
     def capabilities(self) -> frozenset[str]:
         """As announced after sign-in, in capitals."""
         return self._dialogue.capabilities
+
+    @property
+    def tls(self) -> TlsFacts | None:
+        """What the handshake showed; None without TLS."""
+        return self._dialogue.stream.tls
 
     @property
     def closed(self) -> bool:

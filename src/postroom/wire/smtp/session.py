@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from postroom.core.budget import Told
-from postroom.core.diagnosis.evidence import Failure, Stage, Unanswered
+from postroom.core.diagnosis.evidence import Failure, Stage, TlsFacts, Unanswered
 from postroom.core.ports.wire import Answer, Envelope, Reply
 from postroom.wire.smtp import body
 from postroom.wire.smtp.dialogue import SERVICE_CLOSING, Dialogue
@@ -44,6 +44,11 @@ class Session:
     def told(self) -> Told:
         """The limits that EHLO named."""
         return self._capabilities.told
+
+    @property
+    def tls(self) -> TlsFacts | None:
+        """What the handshake showed; None without TLS."""
+        return self._stream.tls
 
     @property
     def closed(self) -> bool:

@@ -13,6 +13,7 @@ from postroom.core.delivery import State as DeliveryState
 from postroom.core.health import State as HealthState
 from postroom.core.mailbox import Direction
 from postroom.core.ports.store.basics import BadCursor, Lease, LeaseLost, MailboxGone, Page, StoreUnavailable, Watcher
+from postroom.core.ports.store.certificates import CertificateStore
 from postroom.core.ports.store.events import EventStore
 from postroom.core.ports.store.inbound import Arrival, Entry, InboundStore, NotOfConversation
 from postroom.core.ports.store.keys import KeyStore
@@ -27,6 +28,7 @@ __all__ = [
     "AddressTaken",
     "Arrival",
     "BadCursor",
+    "CertificateStore",
     "ClientInUse",
     "Counts",
     "Entry",
@@ -61,7 +63,17 @@ class Counts:
     directions: Mapping[tuple[Direction, HealthState], int]
 
 
-class Store(MailboxStore, LeaseStore, InboundStore, OutboxStore, EventStore, KeyStore, OAuthStore, Protocol):
+class Store(
+    MailboxStore,
+    LeaseStore,
+    InboundStore,
+    OutboxStore,
+    EventStore,
+    KeyStore,
+    OAuthStore,
+    CertificateStore,
+    Protocol,
+):
     """The whole store."""
 
     def watcher(self) -> Watcher:

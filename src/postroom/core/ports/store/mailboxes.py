@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Protocol
 
 from postroom.core.budget import Told
+from postroom.core.certificate import Certificate
 from postroom.core.cursor import Cursor, Outcome
 from postroom.core.delivery import Signal as DeliverySignal
 from postroom.core.diagnosis import holding
@@ -34,6 +35,7 @@ class MailboxView:
     oldest_held_expires_at: datetime | None = None
     cursors: tuple[Cursor, ...] = ()
     passed: Mapping[tuple[str, Outcome], int] = field(default_factory=dict)
+    certificates: tuple[Certificate, ...] = ()
 
     def sending_told(self, now: datetime) -> Health:
         """Sending, its diagnosis saying how much is held and how long that can wait."""
