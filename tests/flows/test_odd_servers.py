@@ -265,6 +265,6 @@ async def test_a_connection_that_closes_while_tls_begins_holds_the_mail_until_it
         closing.armed = True
         deliveries = await three(house, mailbox)
         for one in deliveries:
-            await house.sent_in_time(one.id)
+            await house.sent_in_time(one.id, minutes=10)
         assert times == [0]
         assert [body.split(b"Subject: ")[1][:8] for body in good.taken] == [b"Answer 0", b"Answer 1", b"Answer 2"]

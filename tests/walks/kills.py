@@ -40,7 +40,7 @@ from tests.rig.sink import Sink
 
 MOST = 0.06
 """Seconds from the first command of a message to the kill, at most: some ten messages."""
-LEFT = 40
+LEFT = 20
 """Fewer waiting messages than this, and more are accepted before the next worker starts."""
 WAITING = (State.QUEUED, State.DEFERRED, State.HELD, State.SENDING)
 
@@ -222,6 +222,7 @@ async def kill_many(
     database: str = "",
     workers: int = 1,
     ttl: float | None = None,
+    fill: int = 5 * LEFT,
 ) -> Outcome:
     """So many kills, then one worker that may end its work; a person decides about what is unconfirmed."""
     began = time.monotonic()
@@ -232,7 +233,7 @@ async def kill_many(
         done = 0
         while done < kills:
             if await scene.waiting() < LEFT * len(scene.lines):
-                await scene.fill(5 * LEFT)
+                await scene.fill(fill)
             while len(running) < workers:
                 running.append(await scene.workers.start())
             place = await scene.kill_at_random(running)
@@ -244,7 +245,7 @@ async def kill_many(
         left = [(line, one) for line in scene.lines for one in await scene.in_state(line, State.UNCONFIRMED)]
         taken = [(line, one) for line, one in left if line.counts()[one.id]]
         for line, one in left:  # as a person who asks the recipient
-            await (scene.house.accept.cancel if line.counts()[one.id] else scene.house.accept.retry)(one.id)
+            await (scene.house.accept.confirm if line.counts()[one.id] else scene.house.accept.retry)(one.id)
         await scene.sent_to_the_end()
         assert not await scene.in_state(scene.lines[0], State.UNCONFIRMED)
         counts = Counter({one.id: line.counts()[one.id] for line in scene.lines for one in line.accepted})

@@ -32,11 +32,12 @@ async def test_two_workers_that_are_killed_in_turn_lose_nothing_and_repeat_nothi
     outcome = await kill_many(
         tmp_path,
         dovecot,
-        kills=4,
+        kills=3,
         seed=seed,
         policy=UnconfirmedPolicy.ASK,
         database=postgresql_url,
         workers=2,
-        ttl=2.0,
+        ttl=1.0,
+        fill=30,
     )
-    assert (outcome.kills, outcome.lost, outcome.repeated) == (4, 0, 0), outcome
+    assert (outcome.kills, outcome.lost, outcome.repeated) == (3, 0, 0), outcome

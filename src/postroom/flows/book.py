@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import structlog
 
-from postroom.core.delivery import Delivery
+from postroom.core.delivery import Delivery, State
 from postroom.core.ports.store import Lease, LeaseLost, MailboxGone, Settlement, Store, StoreUnavailable
 
 log = structlog.get_logger()
 
 REST = 2.0
 """Seconds before what the database did not take is written again."""
+LAST = 2.0
+"""Seconds that the database still has for it when we are to end."""
 
 
 @dataclass(slots=True, eq=False)
@@ -47,12 +49,13 @@ class Book:
             self._writing = asyncio.create_task(self._write(), name=f"book {self._lease.mailbox_id}")
         return entry.written
 
-    async def close(self) -> None:
-        """Waits until everything is written. Cancelled, it gives up what the database does not take."""
+    async def close(self, *, ending: bool = False) -> None:
+        """Waits until everything is written. Cancelled, or soon where we are `ending`, it gives up what the database does
+        not take."""
         if self._writing is None:
             return
         try:
-            await asyncio.wait([self._writing])
+            await asyncio.wait([self._writing], timeout=LAST if ending else None)
         finally:
             self._writing.cancel()
 
@@ -69,14 +72,37 @@ class Book:
                 if self._entries:
                     log.warning("an answer waits for the store", error=str(unavailable))
                     await asyncio.sleep(REST)
+            except LeaseLost as lost:
+                await self._late(settlements)
+                for one in entries:
+                    _fail(one, lost)
             except Exception as fault:
-                self.doubtful = self.doubtful or not isinstance(fault, LeaseLost | MailboxGone)
+                if len(settlements) > 1 and not isinstance(fault, MailboxGone):
+                    await self._one_by_one(settlements)  # what is wrong with one must not cost the others their answers
+                self.doubtful = self.doubtful or not isinstance(fault, MailboxGone)
                 for one in entries:
                     _fail(one, fault)
             else:
                 for one in entries:
                     if not one.written.done():
                         one.written.set_result(one.begin is not None and one.begin.id in begun)
+
+    async def _late(self, settlements: list[Settlement]) -> None:
+        """What a server said is true whoever has the mailbox now. The new owner knows that we had begun, and no more: it
+        is told where nobody has tried it since."""
+        for one in settlements:
+            try:
+                if one.was is State.SENDING and await self._store.settle(None, replace(one, was=State.UNCONFIRMED)):
+                    log.info("an answer came after the mailbox had a new owner", delivery=one.delivery.id)
+            except Exception as fault:
+                log.warning("a late answer is lost", delivery=one.delivery.id, error=type(fault).__name__)
+
+    async def _one_by_one(self, settlements: list[Settlement]) -> None:
+        for one in settlements:
+            try:
+                await self._store.settle(self._lease, one)
+            except Exception:
+                log.exception("an answer could not be written by a fault of ours", delivery=one.delivery.id)
 
     def _kept(self, entries: list[_Entry], unavailable: StoreUnavailable) -> list[_Entry]:
         kept: list[_Entry] = []

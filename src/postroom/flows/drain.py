@@ -16,7 +16,7 @@ from postroom.core.budget import Day, Pace
 from postroom.core.delivery import Delivery, Signal, sources
 from postroom.core.diagnosis import Failure, diagnose
 from postroom.core.mailbox import Direction, Mailbox
-from postroom.core.ports.store import Lease, Settlement, Store
+from postroom.core.ports.store import Lease, LeaseLost, MailboxGone, Settlement, Store, StoreUnavailable
 from postroom.core.ports.world import World
 from postroom.flows.book import Book
 from postroom.flows.handover import Handover, Next
@@ -86,6 +86,7 @@ class Drain:
     async def run(self) -> datetime | None:
         """Raises what went wrong that is no refusal, once every message under way came to its end."""
         fault: BaseException | None = None
+        ending = False
         self._employ()
         try:
             while self._workers:
@@ -96,12 +97,13 @@ class Drain:
                         self.stop()
                         fault = fault or found
         except asyncio.CancelledError:
+            ending = True
             for one in self._workers:
                 one.cancel()
             await asyncio.gather(*self._workers, return_exceptions=True)
             raise
         finally:
-            await self.book.close()
+            await self.book.close(ending=ending)
         if fault is not None:
             raise fault
         return self._rest_until
@@ -173,11 +175,25 @@ class Drain:
                 begun = self.book.write(begin=delivery)
             return await asyncio.shield(begun)
 
-        raw = self._raws.pop(delivery.message_id, None)
-        if raw is None:
-            raw = await raw_of(self._tools.store, delivery)
-        tried = await self._tools.handover.send(self._mailbox, line, delivery, raw, begin)
+        try:
+            raw = self._raws.pop(delivery.message_id, None)
+            if raw is None:
+                raw = await raw_of(self._tools.store, delivery)
+            tried = await self._tools.handover.send(self._mailbox, line, delivery, raw, begin)
+        except (StoreUnavailable, LeaseLost, MailboxGone):
+            raise
+        except Exception:
+            log.exception("a message broke by a fault of ours", mailbox=self._mailbox.id, delivery=delivery.id)
+            return await self._faulty(delivery, begun)
         return None if tried.settlement is None else (tried.settlement, tried.then)
+
+    async def _faulty(self, delivery: Delivery, begun: asyncio.Future[bool] | None) -> tuple[Settlement, Next] | None:
+        """What is wrong with this message is ours, and must not keep the others waiting: it is put off. Where it was
+        begun, nobody knows how far it came."""
+        unknown = begun is not None
+        if not await (begun if begun is not None else self.book.write(begin=delivery)):
+            return None
+        return self._tools.handover.faulty(self._mailbox, delivery, unknown=unknown), Next.AGAIN
 
     # What is next
 

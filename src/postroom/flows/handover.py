@@ -12,7 +12,7 @@ import structlog
 from postroom.core import limits, provider, retry
 from postroom.core.answer import Judged, interrupted, judge, returned
 from postroom.core.delivery import Attempt, Delivery, Effect, RecipientState, SentCopy, Signal, State, step
-from postroom.core.diagnosis import Diagnosis, Failure, Unanswered, diagnose
+from postroom.core.diagnosis import Diagnosis, Evidence, Failure, Stage, Unanswered, diagnose
 from postroom.core.mailbox import Alias, Direction, Mailbox
 from postroom.core.ports.store import Settlement, Store
 from postroom.core.ports.wire import Answer, Envelope
@@ -72,6 +72,12 @@ class Handover:
         if not await begin():
             return Tried(None, Next.GO_ON)  # cancelled or held while the server was refusing it
         return await self._answered(mailbox, line, delivery, answer, began, alone=alone)
+
+    def faulty(self, mailbox: Mailbox, delivery: Delivery, *, unknown: bool) -> Settlement:
+        """A try that broke by a fault of ours; `unknown`: maybe after the message was handed over."""
+        diagnosis = diagnose(Evidence(Direction.SMTP, Stage.SEND, exception="ProtocolError: a fault of Postroom"))
+        judged = Judged(Signal.UNANSWERED if unknown else Signal.PUT_OFF, delivery.recipients, diagnosis)
+        return self._settlement(mailbox, delivery, judged, self._world.now(), reply=None, tell=True)
 
     async def _broke(
         self, mailbox: Mailbox, delivery: Delivery, began: datetime, failure: Failure, *, alone: bool
