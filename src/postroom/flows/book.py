@@ -50,8 +50,8 @@ class Book:
         return entry.written
 
     async def close(self, *, ending: bool = False) -> None:
-        """Waits until everything is written. Cancelled, or soon where we are `ending`, it gives up what the database does
-        not take."""
+        """Waits until everything is written. Cancelled, or soon where we are `ending`, it gives up what the database
+        does not take."""
         if self._writing is None:
             return
         try:
@@ -88,8 +88,8 @@ class Book:
                         one.written.set_result(one.begin is not None and one.begin.id in begun)
 
     async def _late(self, settlements: list[Settlement]) -> None:
-        """What a server said is true whoever has the mailbox now. The new owner knows that we had begun, and no more: it
-        is told where nobody has tried it since."""
+        """What a server said is true whoever has the mailbox now. The new owner knows that we had begun, and no more:
+        it is told where nobody has tried it since."""
         for one in settlements:
             try:
                 if one.was is State.SENDING and await self._store.settle(None, replace(one, was=State.UNCONFIRMED)):
