@@ -157,6 +157,11 @@ def test_a_short_trouble_is_told_to_nobody_and_a_long_one_once():
     assert told(doubt) == [Effect.TELL_CONNECTED, Effect.TELL_DEGRADED]
 
 
+@pytest.mark.parametrize("trouble", [Signal.FAILED, Signal.SIGN_IN_REFUSED])
+def test_a_direction_that_flaps_twenty_times_is_announced_once(trouble):
+    assert told([Signal.SIGNED_IN, *[trouble, Signal.SIGNED_IN] * 20]) == [Effect.TELL_CONNECTED]
+
+
 def told(signals):
     return [effect for *_, effects in walk(signals) for effect in effects if effect in TOLD]
 
@@ -193,7 +198,17 @@ def test_only_connected_is_usable():
 
 @pytest.mark.parametrize(
     ("alike", "of_provider", "common"),
-    [(1, 1, False), (4, 4, False), (5, 5, True), (5, 10, True), (5, 11, False), (50, 100, True), (0, 0, False)],
+    [
+        (1, 1, False),
+        (4, 4, False),
+        (10, 10, True),
+        (10, 500, False),
+        (5, 5, True),
+        (5, 10, True),
+        (5, 11, False),
+        (50, 100, True),
+        (0, 0, False),
+    ],
 )
 def test_a_failure_is_common_when_at_least_five_and_half_of_them_have_it(alike, of_provider, common):
     assert is_common(alike, of_provider) is common
