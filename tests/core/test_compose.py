@@ -5,12 +5,14 @@ from __future__ import annotations
 import email
 import email.policy
 from datetime import UTC, datetime, timedelta, timezone
+from email.message import EmailMessage
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from postroom.core.compose import BadDraft, Draft, File, compose
+from postroom.core.compose.content import POLICY, content
 from postroom.core.message import Address
 from postroom.core.parse import attachment
 
@@ -323,3 +325,13 @@ def test_display_names_arrive(name):
     assert composed.parsed.to == (Address("a@b.example", name),)
     if len(name) < 75:  # between encoded words of a name the standard library of Python 3.11 puts spaces
         assert standard(composed)["to"].addresses[0].display_name == name
+
+
+@given(st.text(alphabet=st.characters(max_codepoint=0x7F, exclude_characters="\0"), max_size=300))
+@example("." * 78 + "\n")
+@example("." * 79 + "\n")
+@example("From x\n..\n \n\t\n\n")
+def test_a_plain_text_takes_a_shorter_way_to_the_same_bytes(text):
+    message = EmailMessage(policy=POLICY)
+    message.set_content(text if text.endswith("\n") else text + "\n")
+    assert content(Draft("mbx_1", (), text=text), "seed") == message.as_bytes(policy=POLICY)

@@ -54,3 +54,23 @@ async def test_a_query_that_runs_again_and_again_uses_its_index(index: str, tmp_
         assert used, steps
         assert not [step for step in steps if step.startswith("SCAN delivery") and "USING" not in step], steps
     await database.close()
+
+
+async def test_what_is_due_is_read_in_the_order_of_its_index_however_much_waits(tmp_path) -> None:
+    """Sorting would read all that waits for each hundred that are taken."""
+    file = tmp_path / "postroom.db"
+    await migrate(f"sqlite:///{file}")
+    database = SQLiteDatabase(file)
+
+    def plans(connection: Connection) -> list[str]:
+        driver = connection.connection.dbapi_connection
+        statements: list[str] = []
+        driver.set_trace_callback(statements.append)
+        outbox.due(connection, LEASE, NOON, 50)
+        driver.set_trace_callback(None)
+        return [row[3] for one in statements for row in driver.execute("EXPLAIN QUERY PLAN " + one)]
+
+    steps = await database.read(plans)
+    await database.close()
+    assert len(steps) == 2
+    assert all("INDEX delivery_open" in one for one in steps), steps

@@ -236,6 +236,9 @@ _SETTLE = update(delivery).where(
 )
 
 
+_ATTEMPT = insert(attempt)
+
+
 def settle(
     connection: Connection, lease: Lease | None, settlement: Settlement, now: datetime, new_id: Callable[[], str]
 ) -> bool:
@@ -269,7 +272,7 @@ def settle(
     if swapped.rowcount == 0:
         return False
     if settlement.attempt is not None:
-        connection.execute(insert(attempt).values(attempt_values(settled.mailbox_id, settlement.attempt)))
+        connection.execute(_ATTEMPT, attempt_values(settled.mailbox_id, settlement.attempt))
     _tell(connection, settlement, now)
     if then is not None:
         because = directions.because(sending) if then is DeliverySignal.HOLD else None

@@ -16,6 +16,9 @@ POLICY = SMTP.clone(cte_type="7bit")
 _TYPE = re.compile(r"([A-Za-z0-9!#$&^_.+-]{1,60})/([A-Za-z0-9!#$&^_.+-]{1,60})")
 _CHARSET = re.compile(r";\s*charset\s*=\s*\"?([A-Za-z0-9_.:-]{1,40})\"?\s*$", re.IGNORECASE)
 _CONTENT_ID = re.compile(r"[!-;=?-~]{1,200}")
+SHORT = 78
+"""Characters of a line (RFC 5322 2.1.1); EmailMessage encodes longer ones."""
+PLAIN = b'Content-Type: text/plain; charset="utf-8"\r\nContent-Transfer-Encoding: 7bit\r\nMIME-Version: 1.0\r\n\r\n'
 _UNKNOWN = "application/octet-stream"
 
 
@@ -26,6 +29,8 @@ def content(draft: Draft, seed: str) -> bytes:
     """
     _check_text("text", draft.text)
     _check_text("html", draft.html)
+    if not (draft.html or draft.attachments) and _is_plain(draft.text):
+        return PLAIN + _ended(draft.text).replace("\n", "\r\n").encode("ascii")
     message = EmailMessage(policy=POLICY)
     pictures = [one for one in draft.attachments if one.content_id and draft.html]
     text = draft.text or (text_of_html(draft.html) if draft.html else "")
@@ -40,6 +45,14 @@ def content(draft: Draft, seed: str) -> bytes:
             _add(message, one, related=False)
     _set_boundaries(message, seed)
     return message.as_bytes(policy=POLICY)
+
+
+def _is_plain(text: str) -> bool:
+    """Whether it goes as it is: ASCII, in short lines. Most answers are so, and EmailMessage takes its time for them."""
+    if not text.isascii() or "\r" in text:
+        return False
+    lines = _ended(text).splitlines()  # more of them than line feeds: other characters end lines too
+    return len(lines) == _ended(text).count("\n") and max(map(len, lines)) <= SHORT
 
 
 def _add(message: MIMEPart, file: File, *, related: bool) -> None:
