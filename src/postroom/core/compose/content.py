@@ -48,7 +48,7 @@ def content(draft: Draft, seed: str) -> bytes:
 
 
 def _is_plain(text: str) -> bool:
-    """Whether it goes as it is: ASCII, in short lines. Most answers are so, and EmailMessage takes its time for them."""
+    """Whether it goes as it is: ASCII, in short lines. Most are so, and EmailMessage takes its time for them."""
     if not text.isascii() or "\r" in text:
         return False
     lines = _ended(text).splitlines()  # more of them than line feeds: other characters end lines too
