@@ -132,7 +132,7 @@ def _house(settings: Settings, world: World, store: Store) -> House:
         store=store,
         discovery=discovery,
         connect=connect,
-        accept=Accept(store, world),
+        accept=Accept(store, world, automatic_per_hour=settings.automatic_per_hour),
         announce=announce,
         engine=Engine(store, own, outbox, sent, rescue, announce, clients, certificates),
         tokens=tokens,

@@ -42,6 +42,8 @@ class Settings(BaseSettings):
     """Between a refused sign-in and its one confirmation."""
     unconfirmed_minutes: float = Field(default=5.0, ge=0)
     """How long Sent is looked through for a message whose answer was cut off, before a person is asked."""
+    automatic_per_hour: int = Field(default=10, ge=1)
+    """Automatic messages of one conversation within an hour, after which no more are taken."""
     poll_seconds: float = Field(default=60.0, gt=0)
     """Between looks at a server that has no IDLE."""
     check_seconds: float = Field(default=240.0, gt=0)

@@ -84,6 +84,8 @@ class Connect:
             folders=new.folders,
             reference=new.reference,
             unconfirmed=new.unconfirmed,
+            reply_to=new.reply_to,
+            signature=new.signature,
         )
         self.credentials[mailbox.id] = given.credential
         return self._save(mailbox, health.State.CONNECTED)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -14,9 +15,12 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from postroom.cli.house import person, run
 from postroom.cli.output import ago, console, fail, paragraph, plain, print_json, say, state, table, told
 from postroom.cli.steps import asked_password, endpoint, report_as_dict, show_next, show_report, show_step
+from postroom.core.compose import BadDraft
+from postroom.core.compose.recipient import checked
 from postroom.core.cursor import Cursor, Outcome
 from postroom.core.diagnosis import Action
-from postroom.core.mailbox import Credential, Direction, Mailbox, Security
+from postroom.core.mailbox import Credential, Direction, Mailbox, Security, Signature, UnconfirmedPolicy
+from postroom.core.message import Address
 from postroom.core.ports.store import AddressTaken, MailboxView
 from postroom.core.warning import cautions
 from postroom.flows.connect import NewMailbox, NotConnected
@@ -236,6 +240,46 @@ def reauthenticate(mailbox: str = _MAILBOX, password_file: Path | None = _PASSWO
         show_report(refused.report)
         sys.exit(1)
     say(f"[green]{escape(view.mailbox.address)} is signed in again.[/]")
+
+
+@app.command("set")
+def set_(
+    mailbox: str = _MAILBOX,
+    unconfirmed: UnconfirmedPolicy | None = typer.Option(None, help="What a person or Postroom decides."),
+    hold_hours: int | None = typer.Option(None, min=1, max=720, help="How long outgoing mail waits."),
+    reply_to: str | None = typer.Option(None, help="Where answers go to; empty takes it away."),
+    signature: Path | None = typer.Option(None, exists=True, help="File with the signature, text or .html."),
+    no_signature: bool = typer.Option(False, "--no-signature", help="Take the signature away."),
+) -> None:
+    """Change how a mailbox sends. What is not given stays."""
+
+    async def story(house: House) -> MailboxView:
+        known = (await _found(house, mailbox)).mailbox
+        return await house.connect.change(
+            replace(
+                known,
+                unconfirmed=unconfirmed or known.unconfirmed,
+                hold_hours=hold_hours or known.hold_hours,
+                reply_to=known.reply_to if reply_to is None else _address(reply_to),
+                signature=None if no_signature else _signature(signature) or known.signature,
+            )
+        )
+
+    say(f"{escape(run(story).mailbox.address)} is changed.")
+
+
+def _address(given: str) -> str | None:
+    try:
+        return checked(Address(given), "reply_to").email if given else None
+    except BadDraft as wrong:
+        fail(str(wrong), 2)
+
+
+def _signature(file: Path | None) -> Signature | None:
+    if file is None:
+        return None
+    text = file.read_text()
+    return Signature(html=text) if file.suffix == ".html" else Signature(text)
 
 
 @app.command()

@@ -22,6 +22,7 @@ class EventType(StrEnum):
     MESSAGE_RECEIVED = "message.received"
     CONVERSATION_MERGED = "conversation.merged"
     CONVERSATION_SPLIT = "conversation.split"
+    CONVERSATION_LOOPING = "conversation.looping"
     DELIVERY_SENT = "delivery.sent"
     DELIVERY_DEFERRED = "delivery.deferred"
     DELIVERY_HELD = "delivery.held"

@@ -134,9 +134,17 @@ class Alias:
 
 
 @dataclass(frozen=True, slots=True)
+class Signature:
+    """What stands below each message, as text and as HTML; where one is empty, it is made of the other."""
+
+    text: str = ""
+    html: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Mailbox:
     """One address that the team has connected, without its credential. `budget` is what a person set, `told` what its
-    SMTP server said."""
+    SMTP server said; answers go to `reply_to`, unless a message says otherwise."""
 
     id: str
     address: str
@@ -155,6 +163,8 @@ class Mailbox:
     aliases: tuple[Alias, ...] = ()
     budget: Budget = AS_GRANTED
     told: Told = UNTOLD
+    reply_to: str | None = None
+    signature: Signature | None = None
 
     def alias(self, address: str) -> Alias | None:
         """The alias with this address, however it is written."""

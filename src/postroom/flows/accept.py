@@ -9,6 +9,7 @@ from postroom.core import delivery as table
 from postroom.core import limits, provider
 from postroom.core.compose import BadDraft, Draft, compose, reply_recipients, reply_subject
 from postroom.core.compose.anew import anew
+from postroom.core.compose.signature import signed
 from postroom.core.delivery import Delivery, Recipient, SentCopy, Signal, step
 from postroom.core.events import Event, EventType
 from postroom.core.identity import Kind
@@ -17,6 +18,7 @@ from postroom.core.message import Address, Flow, Message
 from postroom.core.ports.store import Acceptance, Accepted, Settlement, Store
 from postroom.core.ports.world import World
 from postroom.flows.announce import delivery_events
+from postroom.flows.automatic import PER_HOUR, Automatic
 from postroom.flows.connect import NoSuchMailbox
 
 
@@ -31,14 +33,15 @@ class NoSuchDelivery(Exception):
 class Accept:
     """The way into the outbox."""
 
-    def __init__(self, store: Store, world: World) -> None:
+    def __init__(self, store: Store, world: World, *, automatic_per_hour: int = PER_HOUR) -> None:
+        self._automatic = Automatic(store, world, per_hour=automatic_per_hour)
         self._store = store
         self._world = world
 
     async def accept(self, draft: Draft, idempotency: tuple[str, str] | None = None, by: str | None = None) -> Accepted:
         """`by` is who hands it in, unless the draft names its author.
 
-        Raises BadDraft (names the field), NoSuchMailbox, NoSuchConversation, IdempotencyConflict.
+        Raises BadDraft (names the field), NoSuchMailbox, IdempotencyConflict, AutomaticLoop.
         """
         if draft.in_reply_to is not None:
             draft = replace(draft, in_reply_to=draft.in_reply_to.strip().strip("<>"))
@@ -48,7 +51,11 @@ class Accept:
         if idempotency is not None and (known := await self._store.repeated(mailbox.id, *idempotency)):
             return Accepted(known, repeated=True)
         conversation_id, parent = await self._context(mailbox, draft)
-        draft = replace(draft, author=draft.author or by)
+        if draft.automatic:
+            named = parent if draft.in_reply_to is not None else None
+            await self._automatic.check(draft, conversation_id, named)
+        draft = replace(draft, author=draft.author or by, reply_to=draft.reply_to or _reply_to(mailbox))
+        draft = signed(draft, mailbox.signature)
         return await self._write(mailbox, draft, conversation_id, parent, idempotency)
 
     async def reply(
@@ -58,7 +65,8 @@ class Accept:
         idempotency: tuple[str, str] | None = None,
         by: str | None = None,
     ) -> Accepted:
-        """Answers the newest message; recipients and subject default to its own. Raises as accept does."""
+        """Answers the newest message that a person wrote: no bounce that came meanwhile. Recipients and subject default
+        to its own. Raises as accept does, and NoSuchConversation."""
         conversation = await self._store.conversation(conversation_id)
         if conversation is None:
             raise NoSuchConversation
@@ -66,7 +74,7 @@ class Accept:
         mailbox = await self._store.settings(conversation.mailbox_id)
         if mailbox is None:
             raise NoSuchMailbox
-        latest = await self._store.latest(conversation.id)
+        latest = await self._newest(conversation.id)
         if latest is not None and not draft.to:
             to, cc = self._other_side(mailbox, latest)
             draft = replace(draft, to=to, cc=draft.cc or cc)
@@ -173,12 +181,16 @@ class Accept:
         if conversation_id is not None:
             conversation = await self._store.conversation(conversation_id)
             if conversation is None or conversation.mailbox_id != mailbox_id:
-                raise NoSuchConversation
+                raise BadDraft("conversation_id", "There is no such conversation in this mailbox: it may be gone.")
             conversation_id = conversation.id
         if draft.in_reply_to is not None:
             parent = await self._store.message_by_rfc_id(mailbox_id, draft.in_reply_to)
             return conversation_id or (parent.conversation_id if parent else None), parent
-        return conversation_id, await self._store.latest(conversation_id) if conversation_id else None
+        return conversation_id, await self._newest(conversation_id) if conversation_id else None
+
+    async def _newest(self, conversation_id: str) -> Message | None:
+        by_people = await self._store.latest(conversation_id, by_people=True)
+        return by_people or await self._store.latest(conversation_id)
 
     async def _write(
         self,
@@ -232,6 +244,10 @@ class Accept:
         )
         held = Event(self._world.identifier(Kind.EVENT), EventType.DELIVERY_HELD, now, mailbox.id)
         return await self._store.accept(Acceptance(message, composed.raw, delivery, held, idempotency))
+
+
+def _reply_to(mailbox: Mailbox) -> tuple[Address, ...]:
+    return (Address(mailbox.reply_to),) if mailbox.reply_to else ()
 
 
 def _thread(draft: Draft, parent: Message | None) -> tuple[str | None, tuple[str, ...]]:

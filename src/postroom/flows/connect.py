@@ -10,7 +10,7 @@ from postroom.core.budget import AS_GRANTED, Budget
 from postroom.core.diagnosis import Failure
 from postroom.core.health import Health, Signal, State
 from postroom.core.identity import Kind
-from postroom.core.mailbox import Alias, Credential, Direction, Mailbox, UnconfirmedPolicy
+from postroom.core.mailbox import Alias, Credential, Direction, Mailbox, Signature, UnconfirmedPolicy
 from postroom.core.ports.store import HealthChange, MailboxView, Store
 from postroom.core.ports.world import World
 from postroom.flows.doctor import Doctor, OnTry, Patient, Ways
@@ -31,6 +31,8 @@ class NewMailbox:
     aliases: tuple[Alias, ...] = ()
     budget: Budget = AS_GRANTED
     sync_days: int | None = 30
+    reply_to: str | None = None
+    signature: Signature | None = None
 
 
 class NotConnected(Exception):
@@ -96,6 +98,8 @@ class Connect:
             unconfirmed=new.unconfirmed,
             aliases=judged_aliases(new.aliases, report.smtp),
             budget=new.budget,
+            reply_to=new.reply_to,
+            signature=new.signature,
             sync_days=new.sync_days,
         )
         changes = [

@@ -199,11 +199,11 @@ def messages(connection: Connection, conversation_id: str, limit: int, cursor: s
     return paging.page(connection.execute(query).all(), limit, message_of_row, "received_at", "id")
 
 
-def latest(connection: Connection, conversation_id: str) -> Message | None:
+def latest(connection: Connection, conversation_id: str, by_people: bool = False) -> Message | None:
     """The newest readable message."""
+    readable = select(message).where(_of(conversation_id), message.c.quarantine.is_(None))
     query = (
-        select(message)
-        .where(_of(conversation_id), message.c.quarantine.is_(None))
+        (readable.where(message.c.automatic.is_(False)) if by_people else readable)
         .order_by(message.c.received_at.desc(), message.c.id.desc())
         .limit(1)
     )

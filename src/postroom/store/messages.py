@@ -104,6 +104,7 @@ def add(connection: Connection, kept: Sequence[Kept]) -> None:
                 "received_at": one.message.received_at,
                 "quarantine": one.message.quarantine,
                 "parsed": _parsed_values(one.message.parsed),
+                "automatic": one.message.parsed.automatic,
             }
             for one in kept
         ],

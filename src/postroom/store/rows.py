@@ -15,7 +15,7 @@ from postroom.core.delivery import State as DeliveryState
 from postroom.core.diagnosis.verdict import Diagnosis
 from postroom.core.health import Health
 from postroom.core.health import State as HealthState
-from postroom.core.mailbox import Alias, AuthKind, Direction, Endpoint, Mailbox, Security, UnconfirmedPolicy
+from postroom.core.mailbox import Alias, AuthKind, Direction, Endpoint, Mailbox, Security, Signature, UnconfirmedPolicy
 
 Values = dict[str, Any]
 
@@ -41,6 +41,9 @@ def mailbox_values(mailbox: Mailbox) -> Values:
         "reference": mailbox.reference,
         "unconfirmed": str(mailbox.unconfirmed),
         "aliases": [asdict(one) for one in mailbox.aliases],
+        "reply_to": mailbox.reply_to,
+        "signature_text": mailbox.signature.text if mailbox.signature else None,
+        "signature_html": mailbox.signature.html if mailbox.signature else None,
         "sync_days": mailbox.sync_days,
         "created_at": mailbox.created_at,
     }
@@ -74,7 +77,15 @@ def mailbox_of_row(row: Row[Any], allowed: Row[Any] | None) -> Mailbox:
         budget=_budget(allowed) if allowed else AS_GRANTED,
         told=Told(allowed.told_size, allowed.told_recipients, allowed.told_messages) if allowed else UNTOLD,
         sync_days=row.sync_days,
+        reply_to=row.reply_to,
+        signature=_signature(row),
     )
+
+
+def _signature(row: Row[Any]) -> Signature | None:
+    if not row.signature_text and not row.signature_html:
+        return None
+    return Signature(row.signature_text or "", row.signature_html or "")
 
 
 def _budget(row: Row[Any]) -> Budget:

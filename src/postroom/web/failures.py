@@ -15,6 +15,7 @@ from postroom.core.compose import BadDraft
 from postroom.core.delivery import NotPossible
 from postroom.core.ports.store import AddressTaken, BadCursor, IdempotencyConflict, StoreUnavailable
 from postroom.flows.accept import NoSuchConversation, NoSuchDelivery
+from postroom.flows.automatic import AutomaticLoop
 from postroom.flows.connect import NoSuchMailbox, NotConnected
 from postroom.web import problem, validation
 from postroom.web.problem import Problem, ProblemType
@@ -62,6 +63,8 @@ def problem_of(failure: Exception) -> Problem | None:
             )
         case NotPossible():
             return Problem(problem.NOT_POSSIBLE, f"This is not possible: {failure}.")
+        case AutomaticLoop():
+            return Problem(problem.AUTOMATIC_LOOP, str(failure))
         case StoreUnavailable():
             return Problem(problem.UNAVAILABLE, str(failure), headers={"Retry-After": str(RETRY_AFTER)})
         case _:
@@ -105,6 +108,7 @@ def install(app: FastAPI) -> None:
         AddressTaken,
         IdempotencyConflict,
         NotPossible,
+        AutomaticLoop,
         StoreUnavailable,
     ):
         app.add_exception_handler(kind, answer)

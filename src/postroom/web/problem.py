@@ -51,6 +51,12 @@ IDEMPOTENCY_CONFLICT = ProblemType(
 NOT_POSSIBLE = ProblemType(
     "not-possible", 409, "This is not possible now", "The state of the delivery does not allow it; `detail` says why."
 )
+AUTOMATIC_LOOP = ProblemType(
+    "automatic-loop",
+    409,
+    "An automatic message is not taken here",
+    "It would answer another automatic message, or the conversation had too many of them; `detail` says why.",
+)
 TOO_LARGE = ProblemType("too-large", 413, "The request is too large", "The body is larger than is taken here.")
 UNSUPPORTED_MEDIA_TYPE = ProblemType(
     "unsupported-media-type", 415, "The body must be JSON", "Send it with `Content-Type: application/json`."
@@ -78,6 +84,7 @@ TYPES = (
     ADDRESS_TAKEN,
     IDEMPOTENCY_CONFLICT,
     NOT_POSSIBLE,
+    AUTOMATIC_LOOP,
     TOO_LARGE,
     UNSUPPORTED_MEDIA_TYPE,
     INVALID,

@@ -43,8 +43,8 @@ TAGS = {
 }
 _CONFLICTS = {
     "connect_mailbox": "The address is connected already.",
-    "send_message": "The idempotency key was used for another request.",
-    "reply": "The idempotency key was used for another request.",
+    "send_message": "The idempotency key was used for another request, or an automatic message would go on a loop.",
+    "reply": "The idempotency key was used for another request, or an automatic message would go on a loop.",
     "retry_delivery": "The delivery's state does not allow it.",
     "cancel_delivery": "The delivery's state does not allow it.",
     "resend_delivery": "The delivery is on its way, or everybody has got it.",

@@ -77,12 +77,15 @@ def compose(
     to, cc, bcc = (all_checked(getattr(draft, name), name) for name in ("to", "cc", "bcc"))
     recipients = envelope((to, cc, bcc))
     header = [fields.addresses("From", [author])]
-    header += [fields.addresses(name, given) for name, given in (("To", to), ("Cc", cc)) if given]
+    reply_to = all_checked(draft.reply_to, "reply_to")
+    lists = (("To", to), ("Cc", cc), ("Reply-To", reply_to))
+    header += [fields.addresses(name, given) for name, given in lists if given]
     header += [
         fields.text("Subject", _one_line("subject", draft.subject, LONGEST_SUBJECT)),
         f"Date: {format_datetime(date.astimezone(UTC))}\r\n".encode(),
         fields.identifiers("Message-ID", [message_id]),
         *_thread(in_reply_to, references),
+        *(_automatic(answers=in_reply_to is not None) if draft.automatic else ()),
         *_extra(draft.headers),
     ]
     raw = b"".join(header) + content(draft, message_id)
@@ -90,8 +93,19 @@ def compose(
         raw,
         replace(parse(raw), bcc=bcc),
         recipients,
-        any(not one.isascii() for one in (author.email, *recipients)),
+        any(not one.isascii() for one in (author.email, *recipients, *(one.email for one in reply_to))),
     )
+
+
+def _automatic(*, answers: bool) -> list[bytes]:
+    """RFC 3834 5. Exchange (MS-OXCMAIL 2.2.3.2.14) is asked for no automatic answers either; bounces stay welcome.
+
+    The envelope keeps our address: submission servers refuse the empty one, and what cannot be delivered is to be told.
+    """
+    return [
+        fields.text("Auto-Submitted", "auto-replied" if answers else "auto-generated"),
+        fields.text("X-Auto-Response-Suppress", "DR, RN, NRN, OOF, AutoReply"),
+    ]
 
 
 def _thread(in_reply_to: str | None, references: Sequence[str]) -> list[bytes]:

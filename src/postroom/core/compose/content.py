@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import html
 import re
 from email.message import EmailMessage, MIMEPart
 from email.policy import SMTP
+from urllib.parse import unquote
 
 from postroom.core.compose.draft import BadDraft, Draft, File
 from postroom.core.parse import safe_filename, text_of_html
@@ -19,6 +21,7 @@ _CONTENT_ID = re.compile(r"[!-;=?-~]{1,200}")
 SHORT = 78
 """Characters of a line (RFC 5322 2.1.1); EmailMessage encodes longer ones."""
 PLAIN = b'Content-Type: text/plain; charset="utf-8"\r\nContent-Transfer-Encoding: 7bit\r\nMIME-Version: 1.0\r\n\r\n'
+_SHOWN = re.compile(r"(?:src|background|href)\s*=\s*[\"']?\s*cid:([^\"'\s>]{1,400})", re.IGNORECASE)
 _UNKNOWN = "application/octet-stream"
 
 
@@ -32,7 +35,7 @@ def content(draft: Draft, seed: str) -> bytes:
     if not (draft.html or draft.attachments) and _is_plain(draft.text):
         return PLAIN + _ended(draft.text).replace("\n", "\r\n").encode("ascii")
     message = EmailMessage(policy=POLICY)
-    pictures = [one for one in draft.attachments if one.content_id and draft.html]
+    pictures = _pictures(draft)
     text = draft.text or (text_of_html(draft.html) if draft.html else "")
     message.set_content(_ended(text))
     if draft.html:
@@ -55,6 +58,26 @@ def _is_plain(text: str) -> bool:
     return len(lines) == _ended(text).count("\n") and max(map(len, lines)) <= SHORT
 
 
+def _pictures(draft: Draft) -> list[File]:
+    """The attachments that the HTML shows by `cid:` (RFC 2392). One that it does not show would be seen by nobody: it
+    is an ordinary attachment."""
+    named = [one.content_id for one in draft.attachments if one.content_id]
+    if not all(_CONTENT_ID.fullmatch(one) for one in named):
+        raise BadDraft("attachments", "a content_id may hold visible ASCII characters only, no < or >")
+    twice = next((one for one in named if named.count(one) > 1), None)
+    if twice is not None:
+        raise BadDraft("attachments", f"two attachments have the content_id “{twice[:80]}”: give each its own")
+    shown = {unquote(html.unescape(one)) for one in _SHOWN.findall(draft.html)}
+    missing = next((one for one in sorted(shown) if one not in named), None)
+    if missing is not None:
+        raise BadDraft(
+            "html",
+            f"the HTML shows the image cid:{missing[:80]}, but no attachment has this content_id: attach it, or take "
+            "the image out",
+        )
+    return [one for one in draft.attachments if one.content_id in shown]
+
+
 def _add(message: MIMEPart, file: File, *, related: bool) -> None:
     maintype, subtype, charset = _type(file)
     name = safe_filename(file.filename, f"{maintype}/{subtype}")
@@ -62,8 +85,6 @@ def _add(message: MIMEPart, file: File, *, related: bool) -> None:
     if not related:
         message.add_attachment(file.content, maintype, subtype, filename=name, params=params)
         return
-    if not file.content_id or not _CONTENT_ID.fullmatch(file.content_id):
-        raise BadDraft("attachments", f"the content_id of “{name}” may hold visible ASCII characters only, no < or >")
     message.add_related(
         file.content,
         maintype,

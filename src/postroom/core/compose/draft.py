@@ -30,7 +30,8 @@ class File:
 class Draft:
     """What somebody wants to send. `headers` are X-… only; `in_reply_to` is a Message-ID without brackets; `author` is
     who wrote it, for the delivery's story, and stands in no header; `sender` is one of the mailbox's addresses, the
-    mailbox's own where it is left out."""
+    mailbox's own where it is left out. `automatic`: a program answers, not a person (RFC 3834); `signature`: the
+    mailbox's is put below it."""
 
     mailbox_id: str
     to: tuple[Address, ...]
@@ -46,3 +47,6 @@ class Draft:
     send_at: datetime | None = None
     author: str | None = None
     sender: Address | None = None
+    reply_to: tuple[Address, ...] = ()
+    automatic: bool = False
+    signature: bool = True

@@ -4,14 +4,23 @@ from __future__ import annotations
 
 from postroom.core.message import Address, Attachment, Parsed, Unreadable
 from postroom.core.parse import addresses, headers, parts
-from postroom.core.parse.automatic import is_automatic
+from postroom.core.parse.automatic import is_automatic, sign_of, why_no_answer
 from postroom.core.parse.body import Body, collect
 from postroom.core.parse.filename import safe_filename
 from postroom.core.parse.html import safe_html, text_of_html
 from postroom.core.parse.parts import Part, TooMuch
 from postroom.core.parse.quoted import new_part
 
-__all__ = ["attachment", "new_part", "parse", "safe_filename", "safe_html", "text_of_html"]
+__all__ = [
+    "attachment",
+    "new_part",
+    "parse",
+    "safe_filename",
+    "safe_html",
+    "text_of_html",
+    "why_automatic",
+    "why_no_answer",
+]
 
 LONGEST_SUBJECT = 2000
 """Characters. RFC 5322 has no limit for a folded field; what people read has."""
@@ -60,6 +69,14 @@ def parse(raw: bytes) -> Parsed:
         automatic=is_automatic(found, sender, root.content_type),
         faults=tuple(dict.fromkeys([*faults, *body.faults])),
     )
+
+
+def why_automatic(raw: bytes, sender: Address | None) -> str | None:
+    """By what one sees that a program wrote a message, for people; None where somebody may have."""
+    section, _ = headers.split(raw)
+    found = headers.read(headers.shorten(section))
+    content_type = (found.first("content-type") or "").partition(";")[0].strip().lower()
+    return sign_of(found, sender, content_type)
 
 
 def attachment(raw: bytes, number: int) -> tuple[Attachment, bytes]:

@@ -28,7 +28,7 @@ mailbox = table(
     Column("folders", Json, nullable=False, comment="Names of the folders that are read"),
     Column("reference", Text, index=True, comment="The builder's own name for it"),
     Column("unconfirmed", Text, nullable=False, comment="resend or ask"),
-    Column("reply_to", Json, comment="Where answers go to, unless a message says otherwise"),
+    Column("reply_to", Text, comment="Where answers go to, unless a message says otherwise"),
     Column("signature_text", Text, comment="Below each message"),
     Column("signature_html", Text, comment="The same as HTML"),
     Column(

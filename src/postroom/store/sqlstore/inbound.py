@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from datetime import datetime
 
 from postroom.core.cursor import Cursor, Outcome, Passed
 from postroom.core.events import Event
 from postroom.core.identity import Kind, mailbox_of
 from postroom.core.message import Conversation, Message
-from postroom.core.ports.store import Arrival, Entry, Lease, Page
+from postroom.core.ports.store import Arrival, Automatic, Entry, Lease, Page
 from postroom.core.uids import Uids
-from postroom.store import conversations, inbound, ledger, messages, rearranging
+from postroom.store import conversations, inbound, ledger, loops, messages, rearranging
 from postroom.store.recognise import digested
 from postroom.store.sqlstore.base import Base
 
@@ -85,8 +86,14 @@ class InboundMethods(Base):
     async def messages(self, conversation_id: str, *, limit: int = 50, cursor: str | None = None) -> Page[Message]:
         return await self._read(conversations.messages, conversation_id, limit, cursor)
 
-    async def latest(self, conversation_id: str) -> Message | None:
-        return await self._read(conversations.latest, conversation_id)
+    async def automatic(self, conversation_id: str, since: datetime) -> Automatic:
+        return await self._read(loops.automatic, conversation_id, since)
+
+    async def tell_of_loop(self, conversation_id: str, since: datetime, event: Event) -> bool:
+        return await self._write(loops.tell, conversation_id, since, event)
+
+    async def latest(self, conversation_id: str, *, by_people: bool = False) -> Message | None:
+        return await self._read(conversations.latest, conversation_id, by_people)
 
     async def message_by_rfc_id(self, mailbox_id: str, rfc_message_id: str) -> Message | None:
         return await self._read(messages.by_rfc_id, mailbox_id, rfc_message_id)

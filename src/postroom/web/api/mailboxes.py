@@ -42,6 +42,8 @@ async def create(services: Injected, given: NewMailbox, response: Response) -> M
         unconfirmed=given.unconfirmed,
         aliases=tuple(one.alias() for one in given.aliases),
         budget=given.budget.core() if given.budget else AS_GRANTED,
+        reply_to=given.reply_to,
+        signature=given.signature.core() if given.signature else None,
         sync_days=given.sync_days,
     )
     view = await services.connect.add(new, ways=ways)
@@ -135,5 +137,11 @@ def _changed(mailbox: core.Mailbox, given: MailboxChange) -> core.Mailbox:
         unconfirmed=given.unconfirmed or mailbox.unconfirmed,
         aliases=mailbox.aliases if given.aliases is None else tuple(one.alias() for one in given.aliases),
         budget=given.budget.core() if given.budget else mailbox.budget,
+        reply_to=given.reply_to if "reply_to" in asked else mailbox.reply_to,
+        signature=_signature(given) if "signature" in asked else mailbox.signature,
         sync_days=given.sync_days if "sync_days" in asked else mailbox.sync_days,
     )
+
+
+def _signature(given: MailboxChange) -> core.Signature | None:
+    return given.signature.core() if given.signature else None

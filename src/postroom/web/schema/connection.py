@@ -162,6 +162,16 @@ class NewConnection(Input):
     ca_certificate: CaCertificate | None = None
 
 
+class Signature(Input):
+    """What stands below each message, above what it quotes. Where one of the two is left out, the other makes it."""
+
+    text: Annotated[Text, Field(max_length=10_000, examples=["Example Support"])] = ""
+    html: Annotated[Text, Field(max_length=100_000)] = ""
+
+    def core(self) -> core.Signature | None:
+        return core.Signature(self.text, self.html) if self.text.strip() or self.html.strip() else None
+
+
 class NewMailbox(NewConnection):
     """A mailbox to connect."""
 
@@ -172,6 +182,8 @@ class NewMailbox(NewConnection):
     aliases: Aliases = Field(default_factory=list)
     budget: Budget | None = None
     sync_days: SyncDays | None = 30
+    reply_to: EmailAddress | None = Field(None, description="Where answers go to, unless a message says otherwise.")
+    signature: Signature | None = None
 
 
 class MailboxChange(Input):
@@ -187,6 +199,8 @@ class MailboxChange(Input):
     reference: Reference | None = Field(None, description="null takes it away.")
     unconfirmed: Unconfirmed | None = None
     aliases: Aliases | None = Field(None, description="All of them from now on.")
+    reply_to: EmailAddress | None = Field(None, description="null takes it away.")
+    signature: Signature | None = Field(None, description="null takes it away.")
     budget: Budget | None = Field(None, description="Replaces the whole budget; {} takes it away.")
     sync_days: SyncDays | None = Field(None, description="null: all mail there is.")
 

@@ -85,6 +85,14 @@ class Content(Input):
         description="An alias of the mailbox; its own address where left out. In an answer, where "
         "left out, the alias that was written to.",
     )
+    reply_to: Annotated[list[Recipient], Field(max_length=10, description="Where answers go to instead.")] = Field(
+        default_factory=list
+    )
+    automatic: bool = Field(
+        False,
+        description="A program wrote it: it is marked so (RFC 3834), and refused where it would answer another one.",
+    )
+    signature: bool = Field(True, description="Whether the mailbox's signature is put below it.")
     author: Annotated[Line, Field(min_length=1, max_length=200)] | None = Field(
         None, description="Your name for who wrote it; told in the delivery and its events, not to recipients."
     )
@@ -167,5 +175,8 @@ def _draft(
         conversation_id=conversation_id,
         send_at=content.send_at,
         author=content.author,
+        reply_to=tuple(one.address() for one in content.reply_to),
+        automatic=content.automatic,
+        signature=content.signature,
         sender=content.sender.address() if content.sender else None,
     )

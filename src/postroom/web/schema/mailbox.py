@@ -129,6 +129,17 @@ class Certificate(Output):
         )
 
 
+class ShownSignature(Output):
+    """What stands below each message."""
+
+    text: str
+    html: str
+
+    @classmethod
+    def of(cls, signature: core.Signature) -> ShownSignature:
+        return cls(text=signature.text, html=signature.html)
+
+
 class Mailbox(Output):
     """One address that the team has connected."""
 
@@ -144,6 +155,8 @@ class Mailbox(Output):
     hold_hours: int
     folders: list[str]
     unconfirmed: UnconfirmedPolicy
+    reply_to: str | None = Field(description="Where answers go to, unless a message says otherwise.")
+    signature: ShownSignature | None = Field(description="What stands below each message.")
     aliases: list[ShownAlias]
     budget: Budget
     limits: Limits
@@ -175,6 +188,8 @@ class Mailbox(Output):
             hold_hours=mailbox.hold_hours,
             folders=list(mailbox.folders),
             unconfirmed=mailbox.unconfirmed,
+            reply_to=mailbox.reply_to,
+            signature=ShownSignature.of(mailbox.signature) if mailbox.signature else None,
             aliases=[ShownAlias(address=a.address, name=a.name, refused=a.refused) for a in mailbox.aliases],
             budget=Budget(**asdict(mailbox.budget)),
             limits=Limits.of(mailbox),

@@ -15,7 +15,7 @@ from postroom.core.mailbox import Direction
 from postroom.core.ports.store.basics import BadCursor, Lease, LeaseLost, MailboxGone, Page, StoreUnavailable, Watcher
 from postroom.core.ports.store.certificates import CertificateStore
 from postroom.core.ports.store.events import EventStore
-from postroom.core.ports.store.inbound import Arrival, Entry, InboundStore, NotOfConversation
+from postroom.core.ports.store.inbound import Arrival, Automatic, Entry, InboundStore, NotOfConversation
 from postroom.core.ports.store.keys import KeyStore
 from postroom.core.ports.store.leases import LeaseStore
 from postroom.core.ports.store.mailboxes import AddressTaken, HealthChange, MailboxStore, MailboxView
@@ -27,6 +27,7 @@ __all__ = [
     "Accepted",
     "AddressTaken",
     "Arrival",
+    "Automatic",
     "BadCursor",
     "CertificateStore",
     "ClientInUse",

@@ -52,6 +52,14 @@ class Entry:
     reason: str | None
 
 
+@dataclass(frozen=True, slots=True)
+class Automatic:
+    """How many automatic messages a conversation had after `since`."""
+
+    number: int
+    since: datetime
+
+
 class InboundStore(Protocol):
     async def cursor(self, mailbox_id: str, folder: str) -> Cursor | None: ...
     async def record(
@@ -118,8 +126,16 @@ class InboundStore(Protocol):
         """Oldest first."""
         ...
 
-    async def latest(self, conversation_id: str) -> Message | None:
-        """The newest readable message of a conversation."""
+    async def automatic(self, conversation_id: str, since: datetime) -> Automatic:
+        """Automatic messages, both ways, after `since` or after the last one that a person sent from here."""
+        ...
+
+    async def tell_of_loop(self, conversation_id: str, since: datetime, event: Event) -> bool:
+        """Writes the event, unless people were told after `since`."""
+        ...
+
+    async def latest(self, conversation_id: str, *, by_people: bool = False) -> Message | None:
+        """The newest readable message of a conversation, with `by_people` the newest that is not automatic."""
         ...
 
     async def message_by_rfc_id(self, mailbox_id: str, rfc_message_id: str) -> Message | None: ...

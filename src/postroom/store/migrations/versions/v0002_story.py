@@ -71,7 +71,7 @@ def _mailboxes() -> None:
     )
     op.add_column("health", told)
     for column in (
-        sa.Column("reply_to", Json, nullable=True, comment="Where answers go to, unless a message says otherwise"),
+        sa.Column("reply_to", sa.Text, nullable=True, comment="Where answers go to, unless a message says otherwise"),
         sa.Column("signature_text", sa.Text, nullable=True, comment="Below each message"),
         sa.Column("signature_html", sa.Text, nullable=True, comment="The same as HTML"),
     ):
