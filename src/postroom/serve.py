@@ -184,6 +184,8 @@ def _web(house: House) -> FastAPI:
             accept=house.accept,
             announce=house.announce,
             discovery=house.discovery,
+            clients=house.clients,
+            authorize=house.authorize,
             version=__version__,
             engine_ready=house.engine.trouble,
         )

@@ -26,6 +26,8 @@ class House:
     accept: fake_flows.Accept
     announce: fake_flows.Announce
     discovery: fake_flows.Discovery
+    clients: fake_flows.Clients
+    authorize: fake_flows.Authorize
     app: FastAPI
     trouble: str | None = None
 
@@ -43,9 +45,14 @@ def new_house() -> House:
         fake_flows.Accept(store, world),
         fake_flows.Announce(store, world),
     )
-    discovery = fake_flows.Discovery()
-    built = House(world, store, connect, accept, announce, discovery, FastAPI())
-    built.app = build(Services(world, store, connect, accept, announce, discovery, "0.1.0-test", lambda: built.trouble))
+    discovery, clients, authorize = (
+        fake_flows.Discovery(),
+        fake_flows.Clients(store, world),
+        fake_flows.Authorize(store, world),
+    )
+    rooms = (world, store, connect, accept, announce, discovery, clients, authorize)
+    built = House(*rooms, FastAPI())
+    built.app = build(Services(*rooms, "0.1.0-test", lambda: built.trouble))
     return built
 
 

@@ -16,11 +16,14 @@ from postroom.core.events import Event, EventType, Recorded
 from postroom.core.identity import Kind
 from postroom.core.mailbox import AuthKind, Credential, Direction, Endpoint, Mailbox, Security
 from postroom.core.message import Address
+from postroom.core.oauth.authorization import Authorization
 from postroom.core.ports.store import Accepted, AddressTaken, IdempotencyConflict, MailboxView
 from postroom.core.ports.wire import Step
 from postroom.flows.accept import NoSuchConversation, NoSuchDelivery
+from postroom.flows.clients import BadClient, NoSuchClient
 from postroom.flows.connect import NoSuchMailbox, NotConnected
 from postroom.flows.probe import Probe, Report
+from postroom.flows.sign_in import Begun, NoClient, SignInFailed, Why
 
 WRONG_PASSWORD = "wrong"
 """What the fake provider refuses."""
@@ -305,3 +308,72 @@ class Discovery:
             )
         ]
         return Discovered(tuple(found), (Lookup("srv", f"_imaps._tcp.{domain} SRV", Outcome.FOUND, "found", 3.14),))
+
+
+class Clients:
+    """Keeps clients in the fake store; an issuer is taken as it is."""
+
+    def __init__(self, store, world):
+        self.store, self.world = store, world
+
+    async def add(self, client):
+        if client.authority is None and client.provider != "issuer":
+            raise BadClient("provider", "it is not known")
+        named = replace(client, id=self.world.identifier(Kind.OAUTH_CLIENT))
+        self.store.clients_by_id[named.id] = named
+        return named
+
+    async def change(self, client):
+        self.store.clients_by_id[client.id] = client
+        return client
+
+    async def remove(self, client_id):
+        if self.store.clients_by_id.pop(client_id, None) is None:
+            raise NoSuchClient
+
+
+class Authorize:
+    """Begins sign-ins that nobody carries out."""
+
+    redirect = "http://localhost:8025/oauth/callback"
+
+    def __init__(self, store, world):
+        self.store, self.world = store, world
+        self.answers = {}
+
+    async def begin(self, wanted):
+        if wanted.mailbox_id is not None and wanted.mailbox_id not in self.store.views:
+            raise NoSuchMailbox
+        client = next(iter(self.store.clients_by_id.values()), None)
+        if client is None:
+            raise NoClient("no OAuth client for Google is entered yet", "google")
+        now = self.world.now()
+        identifier = self.world.identifier(Kind.AUTHORIZATION)
+        begun = Authorization(
+            identifier,
+            client.id,
+            wanted.flow,
+            wanted.address,
+            now,
+            now + timedelta(minutes=20),
+            mailbox_id=wanted.mailbox_id,
+        )
+        self.store.authorizations_by_id[identifier] = begun
+        return Begun(begun, "https://accounts.example.com/authorize?state=1")
+
+    async def look(self, authorization_id):
+        return self.store.authorizations_by_id.get(authorization_id)
+
+    async def finish(self, state, *, code="", error="", description=""):
+        answer = self.answers.get(state)
+        if answer is None:
+            raise SignInFailed(Why.UNKNOWN, "This sign-in was not begun here.")
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    async def credential(self, authorization_id, address):
+        raise SignInFailed(Why.UNKNOWN, "There is no finished sign-in with this identifier.")
+
+    async def served(self, authorization_id, mailbox_id):
+        pass

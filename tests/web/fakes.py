@@ -57,6 +57,8 @@ class Store:
     attempts_by_id: dict = field(default_factory=dict)
     transitions_by_id: dict = field(default_factory=dict)
     webhooks_by_id: dict = field(default_factory=dict)
+    clients_by_id: dict = field(default_factory=dict)
+    authorizations_by_id: dict = field(default_factory=dict)
     log: list = field(default_factory=list)
     asked: Counter = field(default_factory=Counter)
     broken: str | None = None
@@ -87,6 +89,18 @@ class Store:
         for digest, key in self.keys_by_digest.items():
             if key.id == key_id:
                 self.keys_by_digest[digest] = replace(key, last_used_at=at)
+
+    async def oauth_client(self, client_id):
+        self._serve("oauth_client")
+        return self.clients_by_id.get(client_id)
+
+    async def oauth_clients(self):
+        self._serve("oauth_clients")
+        return list(self.clients_by_id.values())
+
+    async def mailboxes_of_client(self, client_id):
+        self._serve("mailboxes_of_client")
+        return []
 
     async def mailbox(self, mailbox_id):
         self._serve("mailbox")

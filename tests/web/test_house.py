@@ -23,6 +23,7 @@ from postroom.flows.tokens import Tokens
 from postroom.store import open_store
 from postroom.web import Services, build
 from postroom.world import RealWorld
+from tests.web import fake_flows
 from tests.web.conftest import AUTHORIZATION, NEW_MAILBOX, TOKEN, client_of, fields_of, problem_of
 from tests.web.fake_flows import WRONG_PASSWORD, Discovery
 
@@ -67,7 +68,16 @@ async def client(store):
     server = MailServer()
     connect = Connect(store, Prober(server, server), Recover(store, world), Tokens(store, None, world), world)
     services = Services(
-        world, store, connect, Accept(store, world), Announce(store, None, world), Discovery(), "test", lambda: None
+        world,
+        store,
+        connect,
+        Accept(store, world),
+        Announce(store, None, world),
+        Discovery(),
+        fake_flows.Clients(store, world),
+        fake_flows.Authorize(store, world),
+        "test",
+        lambda: None,
     )
     async with client_of(build(services), **AUTHORIZATION) as client:
         yield client

@@ -129,7 +129,7 @@ async def test_an_international_domain_is_taken_and_kept_as_it_is_looked_up(clie
         ({"address": 7}, "address", "text"),
         ({"adress": "x"}, "adress", "no field of this name"),
         ({"auth": {"kind": "password"}}, "auth.password", "missing"),
-        ({"auth": {"kind": "oauth", "password": "x"}}, "auth.kind", "password"),
+        ({"auth": {"kind": "magic", "password": "x"}}, "auth", "password, oauth"),
         ({"auth": {"password": ""}}, "auth.password", "at least 1"),
         ({"auth": "secret"}, "auth", "object"),
         ({"hold_hours": "72"}, "hold_hours", "whole number"),

@@ -8,7 +8,7 @@ import sys
 import typer
 
 from postroom import __version__
-from postroom.cli import aliases, check, database, demo, diagnose, keys, mailboxes, outbox, serving, simulate, webhooks
+from postroom.cli import (aliases, check, database, demo, diagnose, keys, mailboxes, oauth, outbox, serving, simulate, webhooks)
 from postroom.cli.output import fail
 from postroom.core.ports.store import StoreUnavailable
 from postroom.settings import BadSettings
@@ -46,6 +46,7 @@ mailboxes.app.command("alias")(aliases.alias)
 app.add_typer(mailboxes.app, name="mailbox")
 app.add_typer(outbox.app, name="outbox")
 app.add_typer(webhooks.app, name="webhook")
+app.add_typer(oauth.app, name="oauth")
 app.add_typer(keys.app, name="key")
 app.add_typer(database.app, name="db")
 

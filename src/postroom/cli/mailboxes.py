@@ -14,6 +14,17 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from postroom.cli.house import person, run
 from postroom.cli.output import ago, console, fail, paragraph, plain, print_json, say, state, table, told
+from postroom.cli.sign_in import (
+    APPLICATION,
+    CLIENT,
+    DEVICE,
+    OAUTH,
+    PERSON,
+    Way,
+    application_credential,
+    signed_in,
+    way_of,
+)
 from postroom.cli.steps import asked_password, endpoint, report_as_dict, show_next, show_report, show_step
 from postroom.core.compose import BadDraft
 from postroom.core.compose.recipient import checked
@@ -21,11 +32,14 @@ from postroom.core.cursor import Cursor, Outcome
 from postroom.core.diagnosis import Action
 from postroom.core.mailbox import Credential, Direction, Mailbox, Security, Signature, UnconfirmedPolicy
 from postroom.core.message import Address
+from postroom.core.oauth.authorization import Flow
 from postroom.core.ports.store import AddressTaken, MailboxView
 from postroom.core.warning import cautions
 from postroom.flows.connect import NewMailbox, NotConnected
 from postroom.flows.doctor import Ways, ways_of
 from postroom.flows.probe import Connection, Report
+from postroom.flows.sign_in import Wanted
+from postroom.flows.wishes import Wishes
 from postroom.serve import House
 
 app = typer.Typer(help="Mailboxes: connect, look, mend.", no_args_is_help=True)
@@ -50,6 +64,11 @@ def add(
     smtp_security: Security | None = typer.Option(None, help="tls (port 465), starttls (port 587) or none."),
     username: str | None = typer.Option(None, help="What to sign in with; the address unless given."),
     password_file: Path | None = _PASSWORD_FILE,
+    oauth: bool = OAUTH,
+    device: bool = DEVICE,
+    as_application: bool = APPLICATION,
+    client: str | None = CLIENT,
+    sign_in_as: str = PERSON,
     ca_certificate: Path | None = typer.Option(None, help="PEM file of the CA of your own server."),
     hold_hours: int = typer.Option(72, min=1, max=720, help="How long outgoing mail is held during an outage."),
     folder: list[str] = typer.Option(["INBOX"], help="Folders to read."),
@@ -59,7 +78,8 @@ def add(
     json: bool = _JSON,
 ) -> None:
     """Connect a mailbox: every step of both directions is tried before it is saved."""
-    credential = Credential(password=asked_password(password_file))
+    way = way_of(oauth, device, as_application)
+    password = asked_password(password_file) if way is Way.PASSWORD else ""
     ca = ca_certificate.read_text() if ca_certificate else None
 
     async def story(house: House) -> MailboxView:
@@ -67,6 +87,11 @@ def add(
         imap_end = endpoint(imap, imap_security, sign_in, Direction.IMAP) if imap else None
         smtp_end = endpoint(smtp, smtp_security, sign_in, Direction.SMTP) if smtp else None
         ways: Ways | None = None
+        if way in (Way.BROWSER, Way.DEVICE):
+            wishes = Wishes(True, name, imap_end, smtp_end, ca, hold_hours, tuple(folder), reference)
+            flow = Flow.DEVICE if way is Way.DEVICE else Flow.CODE
+            wanted = Wanted(address, client=client, username=sign_in_as, flow=flow, wishes=wishes)
+            return await told_of(house, await signed_in(house, wanted, quiet=json))
         if imap_end is None or smtp_end is None:
             found = await house.discovery.discover(address)
             if not found.candidates:
@@ -78,13 +103,17 @@ def add(
             name=name,
             imap=imap_end,
             smtp=smtp_end,
-            credential=credential,
+            credential=(
+                await application_credential(house, client) if way is Way.APPLICATION else Credential(password=password)
+            ),
             ca_certificate=ca,
         )
         days = None if all_mail else sync_days
         new = NewMailbox(connection, hold_hours, tuple(folder), reference, sync_days=days)
         on_step, on_next = (None, None) if json else (show_step, show_next)
-        view = await house.connect.add(new, on_step, ways, on_next)
+        return await told_of(house, await house.connect.add(new, on_step, ways, on_next))
+
+    async def told_of(house: House, view: MailboxView) -> MailboxView:
         if not json:
             say(f"[green]{escape(address)} is connected[/] as {view.mailbox.id}.")
             _warn(view.mailbox)
@@ -226,12 +255,29 @@ def _progress(cursor: Cursor) -> str:
 
 
 @app.command()
-def reauthenticate(mailbox: str = _MAILBOX, password_file: Path | None = _PASSWORD_FILE) -> None:
-    """Sign in anew with a new password: receiving goes on where it was, held mail goes out."""
-    credential = Credential(password=asked_password(password_file))
+def reauthenticate(
+    mailbox: str = _MAILBOX,
+    password_file: Path | None = _PASSWORD_FILE,
+    oauth: bool = OAUTH,
+    device: bool = DEVICE,
+    as_application: bool = APPLICATION,
+    client: str | None = CLIENT,
+    sign_in_as: str = PERSON,
+) -> None:
+    """Sign in anew, with a new password or with the provider: receiving goes on where it was, held mail goes out."""
+    way = way_of(oauth, device, as_application)
+    password = asked_password(password_file) if way is Way.PASSWORD else ""
 
     async def story(house: House) -> MailboxView:
         view = await _found(house, mailbox)
+        if way in (Way.BROWSER, Way.DEVICE):
+            flow = Flow.DEVICE if way is Way.DEVICE else Flow.CODE
+            again = Wanted(mailbox_id=view.mailbox.id, client=client, username=sign_in_as, flow=flow)
+            return await signed_in(house, again)
+        if way is Way.APPLICATION:
+            credential = await application_credential(house, client)
+        else:
+            credential = Credential(password=password)
         return await house.connect.reauthenticate(view.mailbox.id, credential, show_step)
 
     try:

@@ -13,10 +13,13 @@ from starlette.responses import Response
 
 from postroom.core.compose import BadDraft
 from postroom.core.delivery import NotPossible
-from postroom.core.ports.store import AddressTaken, BadCursor, IdempotencyConflict, StoreUnavailable
+from postroom.core.diagnosis import Failure, diagnose
+from postroom.core.ports.store import AddressTaken, BadCursor, ClientInUse, IdempotencyConflict, StoreUnavailable
 from postroom.flows.accept import NoSuchConversation, NoSuchDelivery
 from postroom.flows.automatic import AutomaticLoop
+from postroom.flows.clients import BadClient, NoSuchClient
 from postroom.flows.connect import NoSuchMailbox, NotConnected
+from postroom.flows.sign_in import NoClient, SignInFailed
 from postroom.web import problem, validation
 from postroom.web.problem import Problem, ProblemType
 from postroom.web.reference import methods_of
@@ -65,6 +68,19 @@ def problem_of(failure: Exception) -> Problem | None:
             return Problem(problem.NOT_POSSIBLE, f"This is not possible: {failure}.")
         case AutomaticLoop():
             return Problem(problem.AUTOMATIC_LOOP, str(failure))
+        case SignInFailed():
+            return Problem(problem.SIGN_IN_FAILED, str(failure), diagnosis=failure.diagnosis)
+        case NoClient():
+            return Problem(problem.NO_OAUTH_CLIENT, f"{str(failure)[:1].upper()}{str(failure)[1:]}.")
+        case BadClient():
+            return problem.invalid(failure.field, f"{str(failure)[:1].upper()}{str(failure)[1:]}.")
+        case NoSuchClient():
+            return problem.not_found("OAuth client")
+        case ClientInUse():
+            return Problem(problem.NOT_POSSIBLE, f"This is not possible: {failure}.")
+        case Failure():
+            diagnosis = diagnose(failure.evidence)
+            return Problem(problem.SIGN_IN_FAILED, diagnosis.reason, diagnosis=diagnosis)
         case StoreUnavailable():
             return Problem(problem.UNAVAILABLE, str(failure), headers={"Retry-After": str(RETRY_AFTER)})
         case _:
@@ -109,6 +125,12 @@ def install(app: FastAPI) -> None:
         IdempotencyConflict,
         NotPossible,
         AutomaticLoop,
+        SignInFailed,
+        NoClient,
+        BadClient,
+        NoSuchClient,
+        ClientInUse,
+        Failure,
         StoreUnavailable,
     ):
         app.add_exception_handler(kind, answer)

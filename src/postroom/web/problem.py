@@ -71,6 +71,19 @@ NOT_CONNECTED = ProblemType(
     "A step of the connection failed and nothing was saved. `diagnosis` says what is wrong and what to do; `report` "
     "has every step of both directions.",
 )
+SIGN_IN_FAILED = ProblemType(
+    "sign-in-failed",
+    422,
+    "The sign-in did not come to its end",
+    "A sign-in with OAuth was refused, is too old, was used before, or is somebody else's; `detail` says which, and "
+    "`diagnosis` what a server said.",
+)
+NO_OAUTH_CLIENT = ProblemType(
+    "no-oauth-client",
+    409,
+    "There is no OAuth client for this",
+    "A client has to be registered at the provider and entered first; `GET /v1/oauth/providers` says how.",
+)
 INTERNAL = ProblemType("internal", 500, "Postroom failed", "A fault of Postroom's own. Its log has the place.")
 UNAVAILABLE = ProblemType(
     "unavailable", 503, "Not now", "The database cannot serve. Nothing was written; repeat the request later."
@@ -89,6 +102,8 @@ TYPES = (
     UNSUPPORTED_MEDIA_TYPE,
     INVALID,
     NOT_CONNECTED,
+    SIGN_IN_FAILED,
+    NO_OAUTH_CLIENT,
     INTERNAL,
     UNAVAILABLE,
 )

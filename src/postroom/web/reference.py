@@ -38,6 +38,7 @@ TAGS = {
     "deliveries": "Outgoing messages on their way.",
     "events": "A stream of what happens.",
     "webhooks": "What happens, sent to a URL of yours.",
+    "oauth": "Signing in with the provider instead of a password: the team's own clients, and people's sign-ins.",
     "diagnoses": "The catalogue of what can be wrong.",
     "operations": "For those who run Postroom. No key is needed.",
 }
@@ -49,6 +50,8 @@ _CONFLICTS = {
     "cancel_delivery": "The delivery's state does not allow it.",
     "resend_delivery": "The delivery is on its way, or everybody has got it.",
     "confirm_delivery": "The delivery is not unconfirmed.",
+    "begin_authorization": "There is no OAuth client for this address, or the address is connected already.",
+    "remove_oauth_client": "Mailboxes sign in with it.",
 }
 _NEW = {"Location": "The path of what was made."}
 _TAKEN = {**_NEW, "Idempotent-Replayed": "`true` where the idempotency key came before: nothing was sent again."}

@@ -13,6 +13,8 @@ from postroom.core.ports.wire import DiscoveryWire
 from postroom.core.ports.world import World
 from postroom.flows.accept import Accept
 from postroom.flows.announce import Announce
+from postroom.flows.authorize import Authorize
+from postroom.flows.clients import Clients
 from postroom.flows.connect import Connect
 
 
@@ -26,6 +28,8 @@ class Services:
     accept: Accept
     announce: Announce
     discovery: DiscoveryWire
+    clients: Clients
+    authorize: Authorize
     version: str
     engine_ready: Callable[[], str | None]
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from postroom.web.problem import BAD_REQUEST, INVALID, NOT_FOUND, FieldError, Problem
+from postroom.web.schema.connection import AUTH_SHAPES
 
 _MESSAGES = {
     "missing": "This is missing, and needed.",
@@ -53,6 +54,8 @@ def _path(location: Sequence[str | int]) -> str:
     """`("body", "to", 0, "email")` as `to[0].email`; the body as a whole is `body`."""
     path = ""
     for part in location[1:] or location:
+        if part in AUTH_SHAPES:
+            continue
         if isinstance(part, int):
             path += f"[{part}]"
         else:

@@ -4,8 +4,18 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
-from postroom.web.api import conversations, deliveries, diagnoses, events, mailboxes, messages, settings, webhooks
+from postroom.web.api import (
+    conversations,
+    deliveries,
+    diagnoses,
+    events,
+    mailboxes,
+    messages,
+    oauth,
+    settings,
+    webhooks,
+)
 
 router = APIRouter(prefix="/v1")
-for resource in (settings, mailboxes, messages, conversations, deliveries, events, webhooks, diagnoses):
+for resource in (settings, mailboxes, messages, conversations, deliveries, events, webhooks, oauth, diagnoses):
     router.include_router(resource.router)

@@ -19,6 +19,7 @@ from postroom.web.schema.ledger import LedgerEntry, LedgerList, LedgerQuery
 from postroom.web.schema.mailbox import Mailbox, MailboxList
 from postroom.web.schema.report import Report
 from postroom.web.services import By, Injected
+from postroom.web.signing import credential_of, served
 
 router = APIRouter(prefix="/mailboxes", tags=["mailboxes"])
 
@@ -47,6 +48,7 @@ async def create(services: Injected, given: NewMailbox, response: Response) -> M
         sync_days=given.sync_days,
     )
     view = await services.connect.add(new, ways=ways)
+    await served(services, given.auth, view.mailbox.id)
     response.headers["Location"] = f"/v1/mailboxes/{view.mailbox.id}"
     return Mailbox.of(view, services.world.now())
 
@@ -75,7 +77,7 @@ async def change(services: Injected, mailbox_id: MailboxId, given: MailboxChange
     view = await services.store.mailbox(mailbox_id)
     if view is None:
         raise problem.not_found("mailbox")
-    credential = given.auth.credential() if given.auth else None
+    credential = await credential_of(services, given.auth, view.mailbox.address) if given.auth else None
     return Mailbox.of(await services.connect.change(_changed(view.mailbox, given), credential), services.world.now())
 
 
@@ -100,9 +102,15 @@ async def ledger(services: Injected, mailbox_id: MailboxId, query: Annotated[Led
 
 @router.post("/{mailbox_id}/reauthenticate", operation_id="reauthenticate_mailbox")
 async def reauthenticate(services: Injected, mailbox_id: MailboxId, given: Reauthentication) -> Mailbox:
-    """Takes a new password. It is tried first; where both directions take it, reading goes on where it stopped and
-    mail that was held is sent. Where not, the answer is 422 with the diagnosis and the old password stays."""
-    return Mailbox.of(await services.connect.reauthenticate(mailbox_id, given.auth.credential()), services.world.now())
+    """Takes a new password, or tokens. They are tried first; where both directions take them, reading goes on where it
+    stopped and mail that was held is sent. Where not, the answer is 422 with the diagnosis and what was there stays."""
+    view = await services.store.mailbox(mailbox_id)
+    if view is None:
+        raise problem.not_found("mailbox")
+    credential = await credential_of(services, given.auth, view.mailbox.address)
+    signed_in = await services.connect.reauthenticate(mailbox_id, credential)
+    await served(services, given.auth, mailbox_id)
+    return Mailbox.of(signed_in, services.world.now())
 
 
 @router.post("/{mailbox_id}/pause", operation_id="pause_mailbox")

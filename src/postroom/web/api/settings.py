@@ -16,6 +16,7 @@ from postroom.web.schema.connection import NewConnection, NewEndpoint
 from postroom.web.schema.mailbox import CandidateList, DiscoverQuery
 from postroom.web.schema.report import Report
 from postroom.web.services import Injected, Services
+from postroom.web.signing import credential_of
 
 router = APIRouter(tags=["mailboxes"])
 
@@ -65,7 +66,7 @@ async def connection_of(services: Services, given: NewConnection) -> tuple[Conne
         name=given.name,
         imap=imap,
         smtp=smtp,
-        credential=given.auth.credential(),
+        credential=await credential_of(services, given.auth, given.address),
         ca_certificate=given.ca_certificate,
     )
     return connection, ways

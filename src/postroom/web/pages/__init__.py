@@ -1,4 +1,4 @@
-"""Pages for people: what this is, and the reference of the interface. They need no JavaScript and no network."""
+"""Pages for people: what this is, the reference, the end of a sign-in. They need no JavaScript and no network."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.responses import JSONResponse
 from starlette.staticfiles import StaticFiles
 
+from postroom.core.ports.store import MailboxView
+from postroom.flows.sign_in import SignInFailed
 from postroom.web.pages.outline import outline
 from postroom.web.problem import TYPES
 from postroom.web.services import Injected
@@ -50,6 +52,29 @@ async def docs(request: Request) -> HTMLResponse:
 async def openapi(request: Request) -> JSONResponse:
     """The description itself."""
     return JSONResponse(request.app.openapi())
+
+
+@router.get("/oauth/callback")
+async def signed_in(
+    services: Injected,
+    state: str = "",
+    code: str = "",
+    error: str = "",
+    error_description: str = "",
+) -> HTMLResponse:
+    """Where a provider sends the browser back to: the mailbox is connected, or what to do, and who can do it."""
+    version = services.version
+    try:
+        done = await services.authorize.finish(state, code=code, error=error, description=error_description)
+    except SignInFailed as failed:
+        page = _page("signed_in.html", version=version, address=None, failed=failed, words=str(failed))
+        page.status_code = 400
+    else:
+        address = done.mailbox.address if isinstance(done, MailboxView) else done.address
+        connected = isinstance(done, MailboxView)
+        page = _page("signed_in.html", version=version, address=address, failed=None, words="", connected=connected)
+    page.headers["Cache-Control"] = "no-store"
+    return page
 
 
 def _base(request: Request) -> str:

@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import Annotated, Literal
 
 from cryptography import x509
-from pydantic import AfterValidator, Field, SecretStr, field_validator
+from pydantic import AfterValidator, Discriminator, Field, SecretStr, Tag
 
 from postroom.core import budget
 from postroom.core import mailbox as core
 from postroom.core.mailbox import AuthKind, Security, UnconfirmedPolicy
 from postroom.web.schema.base import Input, ListQuery
-from postroom.web.schema.fields import EmailAddress, Host, Line, Port, Text, whole
+from postroom.web.schema.fields import AuthorizationId, EmailAddress, Host, Line, OAuthClientId, Port, Text, whole
 
 DEFAULT_PORTS = {
     (core.Direction.IMAP, Security.TLS): 993,
@@ -113,22 +113,86 @@ class EndpointChange(Input):
         )
 
 
-class Auth(Input):
-    """What proves who we are. An application password is a password."""
+def _sendable(value: SecretStr) -> SecretStr:
+    if any(mark in whole(value.get_secret_value()) for mark in "\x00\r\n"):
+        raise ValueError("A password cannot hold a line break or a NUL character: was more copied than it?")
+    return value
+
+
+Tenant = Annotated[
+    Line, Field(max_length=200, description="The mailbox's directory; else the client's, else the address's domain.")
+]
+
+
+class PasswordAuth(Input):
+    """A password. An application password is one too."""
 
     kind: Literal[AuthKind.PASSWORD] = AuthKind.PASSWORD
-    password: SecretStr = Field(min_length=1, max_length=1000, examples=["correct horse battery staple"])
+    password: Annotated[
+        SecretStr,
+        Field(min_length=1, max_length=1000, examples=["correct horse battery staple"]),
+        AfterValidator(_sendable),
+    ]
 
-    @field_validator("password")
-    @classmethod
-    def _sendable(cls, value: SecretStr) -> SecretStr:
-        password = whole(value.get_secret_value())
-        if any(mark in password for mark in "\x00\r\n"):
-            raise ValueError("A password cannot hold a line break or a NUL character: was more copied than it?")
-        return value
 
-    def credential(self) -> core.Credential:
-        return core.Credential(self.kind, self.password.get_secret_value())
+class SignedInAuth(Input):
+    """A sign-in with OAuth that was finished here and whose tokens wait."""
+
+    kind: Literal[AuthKind.OAUTH]
+    authorization: AuthorizationId
+
+
+class TokenAuth(Input):
+    """A refresh token that you have, and the client of ours that it was given to."""
+
+    kind: Literal[AuthKind.OAUTH]
+    client: OAuthClientId
+    refresh_token: Annotated[SecretStr, Field(min_length=1, max_length=10_000), AfterValidator(_sendable)]
+    tenant: Tenant = ""
+
+
+class ClientCredentialsAuth(Input):
+    """Our client itself may open the mailbox (Microsoft 365)."""
+
+    kind: Literal[AuthKind.CLIENT_CREDENTIALS]
+    client: OAuthClientId
+    tenant: Tenant = ""
+
+
+class ServiceAccountAuth(Input):
+    """A Google service account acts for the mailbox (domain-wide delegation)."""
+
+    kind: Literal[AuthKind.SERVICE_ACCOUNT]
+    client: OAuthClientId
+
+
+def _kind_of(value: object) -> str | None:
+    """Which of them was meant; None for a kind that there is not."""
+    if isinstance(value, Input):
+        return type(value).__name__
+    kind = value.get("kind", "password") if isinstance(value, dict) else "password"
+    if kind == AuthKind.OAUTH:
+        return "TokenAuth" if isinstance(value, dict) and "authorization" not in value else "SignedInAuth"
+    names = {"password": "PasswordAuth", "client_credentials": "ClientCredentialsAuth"}
+    names["service_account"] = "ServiceAccountAuth"
+    return names.get(kind) if isinstance(kind, str) else None
+
+
+Auth = Annotated[
+    Annotated[PasswordAuth, Tag("PasswordAuth")]
+    | Annotated[SignedInAuth, Tag("SignedInAuth")]
+    | Annotated[TokenAuth, Tag("TokenAuth")]
+    | Annotated[ClientCredentialsAuth, Tag("ClientCredentialsAuth")]
+    | Annotated[ServiceAccountAuth, Tag("ServiceAccountAuth")],
+    Discriminator(
+        _kind_of,
+        custom_error_type="auth_kind",
+        custom_error_message="kind must be one of: password, oauth, client_credentials, service_account",
+    ),
+]
+"""What proves who we are."""
+AUTH_SHAPES = frozenset({"PasswordAuth", "SignedInAuth", "TokenAuth", "ClientCredentialsAuth", "ServiceAccountAuth"})
+"""The names that stand in the place of an error in one of them, and that no client has sent."""
 
 
 class NewAlias(Input):
