@@ -8,7 +8,20 @@ import sys
 import typer
 
 from postroom import __version__
-from postroom.cli import (aliases, check, database, demo, diagnose, keys, mailboxes, oauth, outbox, serving, simulate, webhooks)
+from postroom.cli import (
+    aliases,
+    check,
+    database,
+    demo,
+    diagnose,
+    keys,
+    mailboxes,
+    oauth,
+    outbox,
+    serving,
+    simulate,
+    webhooks,
+)
 from postroom.cli.output import fail
 from postroom.core.ports.store import StoreUnavailable
 from postroom.settings import BadSettings

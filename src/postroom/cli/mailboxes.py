@@ -86,9 +86,10 @@ def add(
         sign_in = username or address
         imap_end = endpoint(imap, imap_security, sign_in, Direction.IMAP) if imap else None
         smtp_end = endpoint(smtp, smtp_security, sign_in, Direction.SMTP) if smtp else None
+        days = None if all_mail else sync_days
         ways: Ways | None = None
         if way in (Way.BROWSER, Way.DEVICE):
-            wishes = Wishes(True, name, imap_end, smtp_end, ca, hold_hours, tuple(folder), reference)
+            wishes = Wishes(True, name, imap_end, smtp_end, ca, hold_hours, tuple(folder), reference, sync_days=days)
             flow = Flow.DEVICE if way is Way.DEVICE else Flow.CODE
             wanted = Wanted(address, client=client, username=sign_in_as, flow=flow, wishes=wishes)
             return await told_of(house, await signed_in(house, wanted, quiet=json))
@@ -108,7 +109,6 @@ def add(
             ),
             ca_certificate=ca,
         )
-        days = None if all_mail else sync_days
         new = NewMailbox(connection, hold_hours, tuple(folder), reference, sync_days=days)
         on_step, on_next = (None, None) if json else (show_step, show_next)
         return await told_of(house, await house.connect.add(new, on_step, ways, on_next))

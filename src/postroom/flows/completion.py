@@ -107,7 +107,14 @@ class Completion:
             imap, smtp = ways.imap[0].endpoint, ways.smtp[0].endpoint
         connection = Connection(begun.address, wishes.name, imap, smtp, credential_of(begun), wishes.ca_certificate)
         new = NewMailbox(
-            connection, wishes.hold_hours, wishes.folders, wishes.reference, unconfirmed=wishes.unconfirmed
+            connection,
+            wishes.hold_hours,
+            wishes.folders,
+            wishes.reference,
+            wishes.unconfirmed,
+            wishes.aliases,
+            wishes.budget,
+            wishes.sync_days,
         )
         return new, ways
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from postroom.core.mailbox import Endpoint, Security, UnconfirmedPolicy
+from postroom.core.budget import AS_GRANTED, Budget
+from postroom.core.mailbox import Alias, Endpoint, Security, UnconfirmedPolicy
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +23,9 @@ class Wishes:
     folders: tuple[str, ...] = ("INBOX",)
     reference: str | None = None
     unconfirmed: UnconfirmedPolicy = UnconfirmedPolicy.ASK
+    aliases: tuple[Alias, ...] = ()
+    budget: Budget = AS_GRANTED
+    sync_days: int | None = 30
 
     def as_dict(self) -> dict[str, Any]:
         """JSON; `from_dict` reads it back."""
@@ -38,4 +42,6 @@ class Wishes:
             given["folders"] = tuple(given["folders"])
         if "unconfirmed" in given:
             given["unconfirmed"] = UnconfirmedPolicy(given["unconfirmed"])
+        given["aliases"] = tuple(Alias(**one) for one in given.get("aliases", ()))
+        given["budget"] = Budget(**given.get("budget", {}))
         return cls(**given)

@@ -7,6 +7,7 @@ from typing import Annotated
 
 from pydantic import Field, SecretStr, field_validator
 
+from postroom.core.budget import AS_GRANTED
 from postroom.core.mailbox import Direction, UnconfirmedPolicy
 from postroom.core.oauth import authorization as core_authorization
 from postroom.core.oauth import client as core_client
@@ -16,12 +17,15 @@ from postroom.flows.sign_in import Wanted
 from postroom.flows.wishes import Wishes
 from postroom.web.schema.base import Input, ListOf, Output
 from postroom.web.schema.connection import (
+    Aliases,
+    Budget,
     CaCertificate,
     Folders,
     HoldHours,
     Name,
     NewEndpoint,
     Reference,
+    SyncDays,
     Unconfirmed,
     Username,
 )
@@ -204,6 +208,9 @@ class NewAuthorization(Input):
     folders: Folders = Field(default_factory=lambda: ["INBOX"])
     reference: Reference | None = None
     unconfirmed: Unconfirmed = UnconfirmedPolicy.ASK
+    aliases: Aliases = Field(default_factory=list)
+    budget: Budget | None = None
+    sync_days: SyncDays | None = 30
 
     def wanted(self) -> Wanted:
         address = self.address or ""
@@ -217,6 +224,9 @@ class NewAuthorization(Input):
             folders=tuple(dict.fromkeys(self.folders)),
             reference=self.reference,
             unconfirmed=self.unconfirmed,
+            aliases=tuple(one.alias() for one in self.aliases),
+            budget=self.budget.core() if self.budget else AS_GRANTED,
+            sync_days=self.sync_days,
         )
         return Wanted(address, self.mailbox_id, self.client, self.username or "", self.flow, wishes)
 
