@@ -9,6 +9,7 @@ from fastapi import APIRouter, Query, Response
 
 from postroom.core.oauth import client as core
 from postroom.core.oauth.authority import AUTHORITIES, ISSUER
+from postroom.flows.connect import NoSuchMailbox
 from postroom.flows.sign_in import SignInFailed
 from postroom.web import problem
 from postroom.web.schema.base import ListQuery
@@ -95,7 +96,10 @@ async def begin(services: Injected, given: NewAuthorization, response: Response)
         raise problem.invalid(
             "address", "Give either the address of a new mailbox, or the mailbox_id of a connected one."
         )
-    begun = await services.authorize.begin(given.wanted())
+    try:
+        begun = await services.authorize.begin(given.wanted())
+    except NoSuchMailbox:
+        raise problem.invalid("mailbox_id", "There is no such mailbox.") from None
     response.headers["Location"] = f"/v1/oauth/authorizations/{begun.authorization.id}"
     return BegunAuthorization.begun(begun.authorization, begun.url)
 
