@@ -1,4 +1,4 @@
-"""Asking authorization servers: what fails becomes evidence, secrets stay out of it, and nobody is asked who may not."""
+"""Asking authorization servers: failures become evidence, secrets stay out of it, and some are not asked at all."""
 
 import asyncio
 
