@@ -12,19 +12,9 @@ import typer
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from postroom.cli import sign_in as signing
 from postroom.cli.house import person, run
 from postroom.cli.output import ago, console, fail, paragraph, plain, print_json, say, state, table, told
-from postroom.cli.sign_in import (
-    APPLICATION,
-    CLIENT,
-    DEVICE,
-    OAUTH,
-    PERSON,
-    Way,
-    application_credential,
-    signed_in,
-    way_of,
-)
 from postroom.cli.steps import asked_password, endpoint, report_as_dict, show_next, show_report, show_step
 from postroom.core.compose import BadDraft
 from postroom.core.compose.recipient import checked
@@ -64,11 +54,11 @@ def add(
     smtp_security: Security | None = typer.Option(None, help="tls (port 465), starttls (port 587) or none."),
     username: str | None = typer.Option(None, help="What to sign in with; the address unless given."),
     password_file: Path | None = _PASSWORD_FILE,
-    oauth: bool = OAUTH,
-    device: bool = DEVICE,
-    as_application: bool = APPLICATION,
-    client: str | None = CLIENT,
-    sign_in_as: str = PERSON,
+    oauth: bool = signing.OAUTH,
+    device: bool = signing.DEVICE,
+    as_application: bool = signing.APPLICATION,
+    client: str | None = signing.CLIENT,
+    sign_in_as: str = signing.PERSON,
     ca_certificate: Path | None = typer.Option(None, help="PEM file of the CA of your own server."),
     hold_hours: int = typer.Option(72, min=1, max=720, help="How long outgoing mail is held during an outage."),
     folder: list[str] = typer.Option(["INBOX"], help="Folders to read."),
@@ -78,8 +68,8 @@ def add(
     json: bool = _JSON,
 ) -> None:
     """Connect a mailbox: every step of both directions is tried before it is saved."""
-    way = way_of(oauth, device, as_application)
-    password = asked_password(password_file) if way is Way.PASSWORD else ""
+    way = signing.way_of(oauth, device, as_application)
+    password = asked_password(password_file) if way is signing.Way.PASSWORD else ""
     ca = ca_certificate.read_text() if ca_certificate else None
 
     async def story(house: House) -> MailboxView:
@@ -88,11 +78,11 @@ def add(
         smtp_end = endpoint(smtp, smtp_security, sign_in, Direction.SMTP) if smtp else None
         days = None if all_mail else sync_days
         ways: Ways | None = None
-        if way in (Way.BROWSER, Way.DEVICE):
+        if way in (signing.Way.BROWSER, signing.Way.DEVICE):
             wishes = Wishes(True, name, imap_end, smtp_end, ca, hold_hours, tuple(folder), reference, sync_days=days)
-            flow = Flow.DEVICE if way is Way.DEVICE else Flow.CODE
+            flow = Flow.DEVICE if way is signing.Way.DEVICE else Flow.CODE
             wanted = Wanted(address, client=client, username=sign_in_as, flow=flow, wishes=wishes)
-            return await told_of(house, await signed_in(house, wanted, quiet=json))
+            return await told_of(house, await signing.signed_in(house, wanted, quiet=json))
         if imap_end is None or smtp_end is None:
             found = await house.discovery.discover(address)
             if not found.candidates:
@@ -105,7 +95,9 @@ def add(
             imap=imap_end,
             smtp=smtp_end,
             credential=(
-                await application_credential(house, client) if way is Way.APPLICATION else Credential(password=password)
+                await signing.application_credential(house, client)
+                if way is signing.Way.APPLICATION
+                else Credential(password=password)
             ),
             ca_certificate=ca,
         )
@@ -258,24 +250,24 @@ def _progress(cursor: Cursor) -> str:
 def reauthenticate(
     mailbox: str = _MAILBOX,
     password_file: Path | None = _PASSWORD_FILE,
-    oauth: bool = OAUTH,
-    device: bool = DEVICE,
-    as_application: bool = APPLICATION,
-    client: str | None = CLIENT,
-    sign_in_as: str = PERSON,
+    oauth: bool = signing.OAUTH,
+    device: bool = signing.DEVICE,
+    as_application: bool = signing.APPLICATION,
+    client: str | None = signing.CLIENT,
+    sign_in_as: str = signing.PERSON,
 ) -> None:
     """Sign in anew, with a new password or with the provider: receiving goes on where it was, held mail goes out."""
-    way = way_of(oauth, device, as_application)
-    password = asked_password(password_file) if way is Way.PASSWORD else ""
+    way = signing.way_of(oauth, device, as_application)
+    password = asked_password(password_file) if way is signing.Way.PASSWORD else ""
 
     async def story(house: House) -> MailboxView:
         view = await _found(house, mailbox)
-        if way in (Way.BROWSER, Way.DEVICE):
-            flow = Flow.DEVICE if way is Way.DEVICE else Flow.CODE
+        if way in (signing.Way.BROWSER, signing.Way.DEVICE):
+            flow = Flow.DEVICE if way is signing.Way.DEVICE else Flow.CODE
             again = Wanted(mailbox_id=view.mailbox.id, client=client, username=sign_in_as, flow=flow)
-            return await signed_in(house, again)
-        if way is Way.APPLICATION:
-            credential = await application_credential(house, client)
+            return await signing.signed_in(house, again)
+        if way is signing.Way.APPLICATION:
+            credential = await signing.application_credential(house, client)
         else:
             credential = Credential(password=password)
         return await house.connect.reauthenticate(view.mailbox.id, credential, show_step)

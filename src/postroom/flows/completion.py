@@ -115,6 +115,8 @@ class Completion:
             wishes.aliases,
             wishes.budget,
             wishes.sync_days,
+            wishes.reply_to,
+            wishes.signature,
         )
         return new, ways
 

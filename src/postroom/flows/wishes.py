@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from postroom.core.budget import AS_GRANTED, Budget
-from postroom.core.mailbox import Alias, Endpoint, Security, UnconfirmedPolicy
+from postroom.core.mailbox import Alias, Endpoint, Security, Signature, UnconfirmedPolicy
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +26,8 @@ class Wishes:
     aliases: tuple[Alias, ...] = ()
     budget: Budget = AS_GRANTED
     sync_days: int | None = 30
+    reply_to: str | None = None
+    signature: Signature | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """JSON; `from_dict` reads it back."""
@@ -44,4 +46,6 @@ class Wishes:
             given["unconfirmed"] = UnconfirmedPolicy(given["unconfirmed"])
         given["aliases"] = tuple(Alias(**one) for one in given.get("aliases", ()))
         given["budget"] = Budget(**given.get("budget", {}))
+        if given.get("signature") is not None:
+            given["signature"] = Signature(**given["signature"])
         return cls(**given)

@@ -25,6 +25,7 @@ from postroom.web.schema.connection import (
     Name,
     NewEndpoint,
     Reference,
+    Signature,
     SyncDays,
     Unconfirmed,
     Username,
@@ -211,6 +212,8 @@ class NewAuthorization(Input):
     aliases: Aliases = Field(default_factory=list)
     budget: Budget | None = None
     sync_days: SyncDays | None = 30
+    reply_to: EmailAddress | None = Field(None, description="Where answers go to, unless a message says otherwise.")
+    signature: Signature | None = None
 
     def wanted(self) -> Wanted:
         address = self.address or ""
@@ -227,6 +230,8 @@ class NewAuthorization(Input):
             aliases=tuple(one.alias() for one in self.aliases),
             budget=self.budget.core() if self.budget else AS_GRANTED,
             sync_days=self.sync_days,
+            reply_to=self.reply_to,
+            signature=self.signature.core() if self.signature else None,
         )
         return Wanted(address, self.mailbox_id, self.client, self.username or "", self.flow, wishes)
 
