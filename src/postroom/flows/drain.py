@@ -34,6 +34,8 @@ ENOUGH = 5
 """Waiting messages that are worth one more connection: a reply alone needs one."""
 LONG = 10.0
 """Seconds after which a drain makes room where other mailboxes wait for a place."""
+LAST = 1.0
+"""Seconds for what is still to be written when it has to end."""
 
 _TO_GO = sources(Signal.BEGUN)
 
@@ -138,10 +140,9 @@ class Drain:
                 begun = None
                 self._moved()
                 if tried is None:
-                    self.hand.discard(taken.id)
-                    self._forget()  # others of the batch may be held or cancelled too
-                    taken = None
-                    continue
+                    # Cancelled, held, or the mailbox does not send any more: what was read is not so, begin anew.
+                    self.stop()
+                    return
                 settlement, then = tried
                 if then is Next.GO_ON:
                     following = self._at_hand() if line.usable else None
@@ -256,12 +257,6 @@ class Drain:
         wanted = min(self._connections, 1 + len(fresh) // ENOUGH)
         while len(self._workers) < wanted and not self._stopping:
             self._employ()
-
-    def _forget(self) -> None:
-        """Reads anew: what was read is not so any more."""
-        self.hand.difference_update(one.id for one in self._queue)
-        self._queue.clear()
-        self._raws.clear()
 
     async def _again(self, delivery: Delivery) -> Delivery | None:
         """The same message, as it is after the session broke, where it may go at once."""
