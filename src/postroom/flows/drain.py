@@ -34,9 +34,6 @@ ENOUGH = 5
 """Waiting messages that are worth one more connection: a reply alone needs one."""
 LONG = 10.0
 """Seconds after which a drain makes room where other mailboxes wait for a place."""
-LAST = 1.0
-"""Seconds for what is still to be written when it has to end."""
-
 _TO_GO = sources(Signal.BEGUN)
 
 
