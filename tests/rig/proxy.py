@@ -4,6 +4,7 @@ It sees bytes only: a pattern can match in plain text, never inside TLS.
 """
 
 import asyncio
+import random
 import re
 import socket
 import struct
@@ -69,6 +70,9 @@ class Proxy:
         self._listener: asyncio.Server | None = None
         self._cuts: list[_Cut] = []
         self._lines: set[_Line] = set()
+        self._trouble = 0.0
+        self._chance = random.Random(0)
+        self.troubles: dict[str, int] = {"late": 0, "cut": 0, "malformed": 0}  # how often each was done
         self._flow: asyncio.Event | None = None
 
     @property
@@ -94,6 +98,11 @@ class Proxy:
         """Let nothing through and close nothing, as a dead route does. New connections open and stay silent."""
         background().call(self._gate().clear)
 
+    def trouble(self, share: float, seed: str) -> None:
+        """From now on so large a share of what the server says comes late, is cut off, or is no answer any more."""
+        self._trouble = share
+        self._chance = random.Random(seed)
+
     async def refuse(self) -> None:
         """Refuse new connections and reset the open ones."""
         await background().join(self._stop_listening())
@@ -101,7 +110,7 @@ class Proxy:
     async def heal(self) -> None:
         """End every fault: what a black hole kept back now passes, and connections are accepted again."""
         self._cuts.clear()
-        self.delay = 0.0
+        self.delay = self._trouble = 0.0
         background().call(self._gate().set)
         if self._listener is None:
             await self.start()
@@ -208,9 +217,26 @@ class Proxy:
                 self.passed[way] += allowed
                 await writer.drain()
                 raise ConnectionResetError
+        if self._trouble and way == "to_client" and self._chance.random() < self._trouble:
+            data = await self._troubled(data, writer)
         writer.write(data)
         self.passed[way] += len(data)
         await writer.drain()
+
+    async def _troubled(self, data: bytes, writer: asyncio.StreamWriter) -> bytes:
+        kind = self._chance.choice([*self.troubles])
+        if kind == "malformed" and not data.startswith(b"* "):
+            kind = "late"  # only the beginning of an answer: nobody could tell that a message's own text was changed
+        self.troubles[kind] += 1
+        if kind == "cut":
+            writer.write(data[: self._chance.randrange(len(data))])
+            await writer.drain()
+            raise ConnectionResetError
+        if kind == "late":
+            await asyncio.sleep(0.05 + self._chance.random() * 0.2)
+            return data
+        first, _, rest = data.partition(b"\n")
+        return b"* %s\r\n%s" % (bytes(self._chance.choices(range(33, 127), k=len(first) % 80)), rest)
 
     async def __aenter__(self) -> Self:
         await self.start()

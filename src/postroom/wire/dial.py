@@ -10,6 +10,9 @@ from typing import Final
 from postroom.wire.pipe import Pipe
 
 UNSENT: Final = 128 * 1024
+KEEPALIVE: Final = {"TCP_KEEPIDLE": 120, "TCP_KEEPINTVL": 20, "TCP_KEEPCNT": 4}
+"""Seconds of silence before the kernel asks whether the peer lives, seconds between questions, and their number.
+Without them it asks after two hours, when a NAT between has long forgotten the connection."""
 
 
 async def dial(pipe: Pipe, address: str, port: int) -> None:
@@ -17,6 +20,9 @@ async def dial(pipe: Pipe, address: str, port: int) -> None:
     transport, _ = await asyncio.get_running_loop().create_connection(lambda: pipe, address, port)
     sock = transport.get_extra_info("socket")
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for name, value in KEEPALIVE.items():
+        if hasattr(socket, name):  # not everywhere
+            sock.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
     if hasattr(socket, "TCP_NOTSENT_LOWAT"):
         # Without this the kernel takes megabytes at once and then shows no progress while it sends them.
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, UNSENT)
