@@ -5,10 +5,11 @@ import sqlite3
 
 import pytest
 
+from postroom.core.budget import Budget
 from postroom.core.mailbox import UnconfirmedPolicy
 from postroom.flows import handover
 from tests.flows.house import running, until
-from tests.flows.test_odd_servers import Odd
+from tests.flows.test_odd_servers import Odd, drops
 from tests.wire.peer import served
 
 
@@ -74,3 +75,30 @@ async def test_a_message_that_breaks_by_a_fault_of_ours_does_not_keep_the_others
         assert seen.attempts == 1
         assert seen.diagnosis is not None
         assert server.subjects()["Answer 1"] == (wrong == "judge")
+
+
+async def test_a_server_that_breaks_off_after_each_message_does_not_get_them_all(tmp_path):
+    """Each may be there or not, and a person must ask: the rest is held, one at a time is tried."""
+
+    async def all_but_the_first(peer):
+        if len(server.taken) > 1:
+            await drops(peer)
+        await peer.say(b"250 2.0.0 ok")
+
+    server = Odd("TAKEN", all_but_the_first, times=None)
+    async with served(server) as port, running(tmp_path) as house:
+        mailbox = await house.connect(smtp_port=port, unconfirmed=UnconfirmedPolicy.ASK, budget=Budget(connections=1))
+        await house.house.connect.pause(mailbox)
+        deliveries = [await house.send(mailbox, f"Answer {number}") for number in range(30)]
+        await house.house.connect.resume(mailbox)
+        await house.delivery_in(deliveries[0].id, "sent")
+        await house.sending(mailbox, lambda health: health.failures > 0)
+        spent = len(server.taken)
+        assert spent < 30
+        server.times = 0
+        states = [(await house.store.delivery(one.id)).state for one in deliveries]
+        assert states.count("held") >= 30 - spent - 1
+        for one, state in zip(deliveries, states, strict=True):
+            if state != "unconfirmed":
+                await house.sent_in_time(one.id)
+        assert set(server.subjects().values()) == {1}

@@ -32,6 +32,8 @@ AHEAD = 1024 * 1024
 """Bytes of messages that are read ahead with them."""
 ENOUGH = 5
 """Waiting messages that are worth one more connection: a reply alone needs one."""
+BROKEN = 2
+"""More messages in a row, than there are connections, that broke their sessions: then it is not the messages."""
 LONG = 10.0
 """Seconds after which a drain makes room where other mailboxes wait for a place."""
 _TO_GO = sources(Signal.BEGUN)
@@ -78,6 +80,7 @@ class Drain:
         self._reading = asyncio.Lock()
         self._workers: set[asyncio.Task[None]] = set()
         self._lines = 0
+        self._broken: set[str] = set()  # since a message last came to its end
         self._stopping = False
         self._rest_until: datetime | None = None
         self._began = asyncio.get_running_loop().time()
@@ -142,6 +145,7 @@ class Drain:
                     return
                 settlement, then = tried
                 if then is Next.GO_ON:
+                    self._broken.clear()
                     following = self._at_hand() if line.usable else None
                     written = self.book.write(settlement, begin=following)
                     self.hand.discard(taken.id)
@@ -152,7 +156,7 @@ class Drain:
                 if then is Next.STOP:
                     self.stop()
                 await self.book.write(settlement)
-                if then is Next.STOP:
+                if then is Next.STOP or await self._breaks_all(settlement.delivery):
                     return
                 self._put_back(line, ended=True)
                 line = None
@@ -184,6 +188,16 @@ class Drain:
             log.exception("a message broke by a fault of ours", mailbox=self._mailbox.id, delivery=delivery.id)
             return await self._faulty(delivery, begun)
         return None if tried.settlement is None else (tried.settlement, tried.then)
+
+    async def _breaks_all(self, delivery: Delivery) -> bool:
+        """Whether this server breaks off whatever it is given. The rest must not be spent on that: it is held, and the
+        oldest goes alone to see, as after any failure."""
+        self._broken.add(delivery.id)
+        if len(self._broken) <= self._connections + BROKEN or delivery.diagnosis is None or self._stopping:
+            return False
+        self.stop()
+        await self._tools.recover.judged(self._mailbox, Direction.SMTP, delivery.diagnosis)
+        return True
 
     async def _faulty(self, delivery: Delivery, begun: asyncio.Future[bool] | None) -> tuple[Settlement, Next] | None:
         """What is wrong with this message is ours, and must not keep the others waiting: it is put off. Where it was
