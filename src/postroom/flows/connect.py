@@ -66,16 +66,22 @@ class Connect:
             return no_token(failure)
 
     async def add(
-        self, new: NewMailbox, on_step: OnStep | None = None, ways: Ways | None = None, on_next: OnTry | None = None
+        self,
+        new: NewMailbox,
+        on_step: OnStep | None = None,
+        ways: Ways | None = None,
+        on_next: OnTry | None = None,
+        *,
+        in_turn: bool = False,
     ) -> MailboxView:
         """Probes, saves and starts. With `ways`, they are tried in order, and those that serve are saved instead of
-        the connection's endpoints. Raises NotConnected, AddressTaken."""
+        the connection's endpoints; `in_turn`, one direction after the other. Raises NotConnected, AddressTaken."""
         try:
             connection = await self._with_token(new.connection)
         except Failure as failure:
             raise NotConnected(no_token(failure)) from failure
         connection = replace(connection, aliases=tuple(one.address for one in new.aliases))
-        report = await self._tried(connection, new.folders, ways, on_step, on_next)
+        report = await self._tried(connection, new.folders, ways, on_step, on_next, in_turn=in_turn)
         if not report.ok:
             raise NotConnected(report)
         connection = replace(
@@ -116,13 +122,16 @@ class Connect:
         ways: Ways | None,
         on_step: OnStep | None = None,
         on_next: OnTry | None = None,
+        *,
+        in_turn: bool = False,
     ) -> Report:
         if ways is None:
             return await self._prober.probe(connection, folders, on_step)
         patient = Patient(
             connection.address, connection.credential, connection.ca_certificate, folders, aliases=connection.aliases
         )
-        return (await self._doctor.visit(patient, ways.imap, ways.smtp, on_step, on_next)).report
+        visit = await self._doctor.visit(patient, ways.imap, ways.smtp, on_step, on_next, in_turn=in_turn)
+        return visit.report
 
     async def change(self, changed: Mailbox, credential: Credential | None = None) -> MailboxView:
         """Saves new settings; new endpoints or a new credential are probed first. Raises NotConnected."""

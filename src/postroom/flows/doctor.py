@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from postroom.core.candidates import Candidate
+from postroom.core.diagnosis import Action
 from postroom.core.mailbox import Credential, Direction, Endpoint
 from postroom.flows.probe import Connection, OnStep, Probe, Prober, Report
 
@@ -124,10 +125,15 @@ class Doctor:
         smtp: Sequence[Way],
         on_step: OnStep | None = None,
         on_next: OnTry | None = None,
+        *,
+        in_turn: bool = False,
     ) -> Visit:
         """Tries both directions at once, each until a way leads to the sign-in: what fails from there on is not the
         settings' fault, and a password refused once is not shown to another server. `on_next` is told of each way
-        after the first. It takes at most LAST_START and a probe's seconds."""
+        after the first. It takes at most LAST_START and a probe's seconds.
+
+        `in_turn`: one direction after the other, and where receiving refuses the password sending is not signed in to;
+        it takes twice as long."""
         connection = patient.connection(imap[0], smtp[0])
 
         async def receiving(way: Way) -> Probe:
@@ -135,7 +141,8 @@ class Doctor:
             return await self._prober.receiving(here, patient.folders, on_step, sign_in=patient.sign_in)
 
         async def sending(way: Way) -> Probe:
-            return await self._prober.sending(replace(connection, smtp=way.endpoint), on_step, sign_in=patient.sign_in)
+            here = replace(connection, smtp=way.endpoint)
+            return await self._prober.sending(here, on_step, sign_in=patient.sign_in and not refused)
 
         async def in_order(direction: Direction, given: Sequence[Way]) -> tuple[Tried, ...]:
             probe = receiving if direction is Direction.IMAP else sending
@@ -147,16 +154,23 @@ class Doctor:
                 if tried and on_next is not None:
                     on_next(direction, way)
                 tried.append(Tried(way, await probe(way)))
-                if _leads_to_the_sign_in(tried[-1].probe):
+                if leads_to_the_sign_in(tried[-1].probe):
                     break
             return tuple(tried)
 
-        received, sent = await asyncio.gather(in_order(Direction.IMAP, imap), in_order(Direction.SMTP, smtp))
+        refused = False
+        if in_turn:
+            received = await in_order(Direction.IMAP, imap)
+            judged = _chosen(received).probe.diagnosis
+            refused = judged is not None and judged.action is Action.REAUTHENTICATE
+            sent = await in_order(Direction.SMTP, smtp)
+        else:
+            received, sent = await asyncio.gather(in_order(Direction.IMAP, imap), in_order(Direction.SMTP, smtp))
         return Visit(received, sent, (*imap[len(received) :], *smtp[len(sent) :]))
 
 
 def _chosen(tried: tuple[Tried, ...]) -> Tried:
-    return next((one for one in tried if _leads_to_the_sign_in(one.probe)), None) or max(tried, key=_tells)
+    return next((one for one in tried if leads_to_the_sign_in(one.probe)), None) or max(tried, key=_tells)
 
 
 def _tells(tried: Tried) -> tuple[bool, int]:
@@ -170,8 +184,9 @@ def _with_others(chosen: Tried, tried: tuple[Tried, ...]) -> Probe:
     return replace(chosen.probe, others=tuple(one.probe for one in tried if one is not chosen))
 
 
-def _leads_to_the_sign_in(probe: Probe) -> bool:
-    """False also where no sign-in is offered: that port is for something else."""
+def leads_to_the_sign_in(probe: Probe) -> bool:
+    """Whether the settings are right as far as the sign-in. False also where none is offered: that port is for
+    something else."""
     if probe.diagnosis is None:
         return True
     last = probe.steps[-1].name if probe.steps else "resolve"
