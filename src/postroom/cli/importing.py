@@ -17,7 +17,7 @@ import typer
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from postroom import settings as settings_
+from postroom import keyfile
 from postroom.cli.house import run
 from postroom.cli.output import console, errors, fail, paragraph, say, visible
 from postroom.cli.refusals import RefusalFile
@@ -61,7 +61,7 @@ def import_(
 
     async def story(house: House) -> None:
         nonlocal ended
-        refusals = RefusalFile(house.settings.data, settings_.secret_key(house.settings), house.world)
+        refusals = RefusalFile(house.settings.data, keyfile.keys(house.settings)[0], house.world)
         bulk = Bulk(
             house.store, house.connect, house.discovery, _Fresh(refusals) if again else refusals, at_once=at_once
         )

@@ -18,7 +18,8 @@ from postroom.flows.bulk import Applicant
 
 STARTTLS = (143, 587, 25)
 """Ports that without a security mean STARTTLS, as with the options of `postroom mailbox add`."""
-NUMBERS = ("imap_port", "smtp_port", "hold_hours")
+PLAIN = ("address", "name", "hold_hours", "folders", "reference", "unconfirmed", "sync_days", "ca_certificate")
+NUMBERS = ("imap_port", "smtp_port", "hold_hours", "sync_days")
 ENDPOINT = ("host", "port", "security", "username")
 COLUMNS = (
     "address",
@@ -30,6 +31,7 @@ COLUMNS = (
     "folders",
     "reference",
     "unconfirmed",
+    "sync_days",
     "ca_certificate",
 )
 REPORTED = ("line", "code", "message", "first_step")
@@ -258,17 +260,14 @@ def _applicant(row: Row, roster: Roster, ca_certificate: str | None) -> Applican
         folders=tuple(dict.fromkeys(given.folders)),
         reference=given.reference,
         unconfirmed=given.unconfirmed,
+        sync_days=given.sync_days,
     )
 
 
 def _body(values: dict[str, Any], ca_certificate: str | None) -> dict[str, Any]:
     """What POST /v1/mailboxes would be given."""
     given = {name: _typed(name, value) for name, value in values.items() if value not in (None, "")}
-    body: dict[str, Any] = {
-        name: given[name]
-        for name in ("address", "name", "hold_hours", "folders", "reference", "unconfirmed", "ca_certificate")
-        if name in given
-    }
+    body: dict[str, Any] = {name: given[name] for name in PLAIN if name in given}
     body["auth"] = {"kind": "password", "password": given["password"]}
     if ca_certificate is not None:
         body.setdefault("ca_certificate", ca_certificate)

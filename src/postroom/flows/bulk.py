@@ -59,6 +59,7 @@ class Applicant:
     folders: tuple[str, ...] = ("INBOX",)
     reference: str | None = None
     unconfirmed: UnconfirmedPolicy = UnconfirmedPolicy.ASK
+    sync_days: int | None = 30
 
     def mailbox(self, ways: Ways) -> NewMailbox:
         connection = Connection(
@@ -69,7 +70,14 @@ class Applicant:
             credential=self.credential,
             ca_certificate=self.ca_certificate,
         )
-        return NewMailbox(connection, self.hold_hours, self.folders, self.reference, self.unconfirmed)
+        return NewMailbox(
+            connection,
+            self.hold_hours,
+            self.folders,
+            self.reference,
+            self.unconfirmed,
+            sync_days=self.sync_days,
+        )
 
 
 @dataclass(frozen=True, slots=True)
