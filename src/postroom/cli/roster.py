@@ -13,7 +13,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from postroom.core.mailbox import Direction, Endpoint
+from postroom.core.mailbox import Credential, Direction, Endpoint
 from postroom.flows.bulk import Applicant
 
 STARTTLS = (143, 587, 25)
@@ -254,7 +254,7 @@ def _applicant(row: Row, roster: Roster, ca_certificate: str | None) -> Applican
         imap=end(Direction.IMAP),
         smtp=end(Direction.SMTP),
         username=username,
-        credential=given.auth.credential(),
+        credential=Credential(password=row.values["password"]),
         ca_certificate=given.ca_certificate,
         hold_hours=given.hold_hours,
         folders=tuple(dict.fromkeys(given.folders)),
@@ -294,4 +294,4 @@ def _typed(name: str, value: object) -> object:
 
 def _told(path: str) -> str:
     """`imap.host` as the column `imap_host`, `auth.password` as `password`."""
-    return path.removeprefix("auth.").replace(".", "_")
+    return "password" if path.startswith("auth") else path.replace(".", "_")
