@@ -14,6 +14,7 @@ from postroom.cli import (
     database,
     demo,
     diagnose,
+    importing,
     keys,
     mailboxes,
     oauth,
@@ -56,6 +57,7 @@ app.command("diagnose")(diagnose.diagnose_command)
 app.command("demo")(demo.demo)
 app.add_typer(simulate.app, name="simulate")
 mailboxes.app.command("alias")(aliases.alias)
+mailboxes.app.command("import")(importing.import_)
 app.add_typer(mailboxes.app, name="mailbox")
 app.add_typer(outbox.app, name="outbox")
 app.add_typer(webhooks.app, name="webhook")

@@ -14,7 +14,6 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from postroom.cli import sign_in as signing
 from postroom.cli.house import person, run
-from postroom.cli.importing import import_
 from postroom.cli.output import ago, console, fail, paragraph, plain, print_json, say, state, table, told
 from postroom.cli.steps import asked_password, endpoint, report_as_dict, show_next, show_report, show_step
 from postroom.core.compose import BadDraft
@@ -34,7 +33,6 @@ from postroom.flows.wishes import Wishes
 from postroom.serve import House
 
 app = typer.Typer(help="Mailboxes: connect, look, mend.", no_args_is_help=True)
-app.command("import")(import_)
 _JSON = typer.Option(False, "--json", help="Print JSON.")
 _MAILBOX = typer.Argument(help="The mailbox: its address or id.")
 _PASSWORD_FILE = typer.Option(
