@@ -41,6 +41,19 @@ async def test_uids_come_one_by_one_where_it_has_not() -> None:
         assert await opened.uids() == Uids.of([3, 4, 5, 9])
 
 
+async def test_an_answer_that_does_not_come_is_not_taken_for_nothing_found() -> None:
+    async def story(peer: Peer) -> None:
+        await selected(peer)
+        tag = await peer.command(b"UID SEARCH RETURN (ALL) ALL")
+        await peer.say(b"* 4 EXISTS", tag + b" OK done")
+        tag = await peer.command(b"UID SEARCH ALL")
+        await peer.say(b"* SEARCH 1 2", tag + b" OK done")
+
+    async with session(story, ESEARCH) as opened:
+        await opened.select("INBOX")
+        assert await opened.uids() == Uids.of([1, 2])
+
+
 async def test_nothing_is_asked_of_an_empty_folder_or_of_no_uids() -> None:
     async def story(peer: Peer) -> None:
         await selected(peer, 0)

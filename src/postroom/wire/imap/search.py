@@ -55,11 +55,23 @@ def _windows(exists: int) -> Iterator[bytes]:
 
 
 async def _ask(dialogue: Dialogue, words: bytes, runs: list[Run]) -> bool:
-    """Whether the server could; what it found is added to `runs`."""
+    """Whether the server could; what it found is added to `runs`. What is not said is not taken for nothing found: an
+    answer that does not come at all is asked for once more, in the old form."""
     extended = bool(dialogue.capabilities & {"ESEARCH", "IMAP4REV2"})
+    answered, could = await _asked(dialogue, (b"RETURN (ALL) " if extended else b"") + words, runs)
+    if could and not answered:
+        _, could = await _asked(dialogue, words, runs)
+    return could
+
+
+async def _asked(dialogue: Dialogue, words: bytes, runs: list[Run]) -> tuple[bool, bool]:
+    """Whether an answer came, and whether the server could."""
     found: list[Run] = []
+    answered = False
 
     def keep(data: Data) -> None:
+        nonlocal answered
+        answered = answered or data.name in ("SEARCH", "ESEARCH")
         if data.name == "SEARCH":
             # A CONDSTORE server may put (MODSEQ n) behind the numbers (RFC 7162 3.1.5).
             uids = (number(token) for token in data.tokens() if not isinstance(token, list))
@@ -67,11 +79,11 @@ async def _ask(dialogue: Dialogue, words: bytes, runs: list[Run]) -> bool:
         elif data.name == "ESEARCH":
             found.extend(_all_of(data))
 
-    status = await dialogue.ask(b"UID SEARCH " + (b"RETURN (ALL) " if extended else b"") + words, keep)
+    status = await dialogue.ask(b"UID SEARCH " + words, keep)
     if status.word != "OK" and b"SINCE" not in words:
         raise dialogue.refusal(status)
     runs.extend(found)
-    return status.word == "OK"
+    return answered, status.word == "OK"
 
 
 def _all_of(data: Data) -> list[Run]:
