@@ -1,7 +1,11 @@
 """Tokens of connected mailboxes, on real servers: renewed ahead and once, refused, revoked, and dead while idling."""
 
 import asyncio
+import json
+import os
+import sys
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -10,10 +14,13 @@ from postroom.core.diagnosis import Failure
 from postroom.core.health import State
 from postroom.core.mailbox import Direction
 from postroom.core.message import Address
+from postroom.flows.recover import Recover
 from postroom.serve import build
 from postroom.settings import Settings
 from tests.flows.house import until
 from tests.flows.signed_in import signed_in
+
+CORPUS = Path(__file__).parents[1] / "corpus"
 
 
 async def health(house, mailbox, direction=Direction.IMAP):
@@ -102,6 +109,63 @@ async def test_where_the_newest_refresh_token_is_unknown_the_one_before_is_tried
         renewed = await signed.house.tokens.ready(mailbox, Direction.IMAP)
         assert signed.provider.asked["refresh_token"] == 2
         assert renewed.tokens.refresh_token in signed.provider.refresh_tokens
+
+
+async def test_a_process_killed_before_the_answer_is_written_does_not_lose_the_mailbox(
+    tmp_path, dovecot, postfix, user
+):
+    async with signed_in(tmp_path, dovecot, postfix, engine=False, forgiving=True) as signed:
+        mailbox = await signed.connect(user)
+        before = await signed.tokens(mailbox)
+        signed.provider.after_grant = asyncio.Event()
+        settings = {"POSTROOM_DATA": str(tmp_path / "data"), "POSTROOM_ALLOW_PRIVATE_HOSTS": "true"}
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "tests.flows.renewing", mailbox.id, env=os.environ | settings
+        )
+        await asyncio.wait_for(signed.provider.granted.wait(), 30)
+        process.kill()
+        await process.wait()
+        assert await signed.tokens(mailbox) == before
+        signed.provider.after_grant = None
+        signed.world.move(hours=2)
+        renewed = await signed.house.tokens.ready(mailbox, Direction.IMAP)
+        assert renewed.access_token != before.access_token
+        assert (await signed.tokens(mailbox)).previous_refresh_token == before.refresh_token
+
+
+def recorded():
+    """What token endpoints answered in the corpus, with what it means."""
+    for name in ("imap", "smtp"):
+        for line in (CORPUS / f"{name}-dev.jsonl").read_text().splitlines():
+            one = json.loads(line)
+            if one["stage"] == "oauth" and ("AADSTS" in one["raw"] or '"error"' in one["raw"]):
+                yield pytest.param(one, id=one["id"])
+
+
+@pytest.mark.parametrize("one", recorded())
+async def test_a_recorded_answer_of_a_token_endpoint_ends_in_the_right_state(tmp_path, dovecot, postfix, user, one):
+    direction = Direction(one["direction"])
+    async with signed_in(tmp_path, dovecot, postfix, engine=False) as signed:
+        mailbox = await signed.connect(user)
+        signed.world.move(hours=2)
+        signed.provider.always = ("400 Bad Request", one["raw"])
+        recover = Recover(signed.store, signed.world)
+        for _ in range(2):
+            with pytest.raises(Failure) as failed:
+                await signed.house.tokens.ready(mailbox, direction)
+            seen = await recover.failed(mailbox, direction, failed.value)
+        assert seen.diagnosis.code in (one["code"], *one["alt"])
+        client = await signed.store.oauth_client(signed.client.id)
+        if one["code"] == "server_misconfigured":
+            assert (seen.state, client.trouble.code) == (State.FALTERING, "server_misconfigured")
+            return
+        assert client.trouble is None
+        if one["retry"] == "backoff":
+            assert seen.state is State.FALTERING
+        else:
+            assert seen.state in (State.NEEDS_REAUTH, State.NEEDS_ATTENTION)
+            if one["code"] in ("token_expired", "invalid_credentials"):
+                assert seen.state is State.NEEDS_REAUTH
 
 
 async def test_a_token_endpoint_that_is_down_costs_nothing_while_the_token_works(tmp_path, dovecot, postfix, user):

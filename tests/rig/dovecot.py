@@ -160,9 +160,11 @@ class Dovecot(Server):
         for kind in ("passdb", "userdb"):
             (self.folder / "users" / kind / name).unlink()
 
-    def token(self, name: str, *, expires_in: int = 3600, forged: bool = False) -> str:
-        """An OAuth access token for XOAUTH2 and OAUTHBEARER, good for `expires_in` seconds."""
-        return self.issuer.token(name, expires_in=expires_in, forged=forged)
+    def token(
+        self, name: str, *, expires_in: int = 3600, forged: bool = False, more: dict[str, str] | None = None
+    ) -> str:
+        """An OAuth access token for XOAUTH2 and OAUTHBEARER, good for `expires_in` seconds; `more` claims in it."""
+        return self.issuer.token(name, expires_in=expires_in, forged=forged, more=more)
 
     def maildir(self, name: str) -> Maildir:
         """The user's mail on disk."""

@@ -38,11 +38,21 @@ class Consent:
 class OpenIdProvider:
     """`async with OpenIdProvider(dovecot.issuer) as provider`; `provider.person` is who sits before the browser."""
 
-    def __init__(self, issuer: Issuer, *, person: str = "anna@rig.test", expires_in: int = 3600, rotates: bool = True):
+    def __init__(
+        self,
+        issuer: Issuer,
+        *,
+        person: str = "anna@rig.test",
+        expires_in: int = 3600,
+        rotates: bool = True,
+        forgiving: bool = False,
+    ):
         self._issuer = issuer
         self.person = person
         self.expires_in = expires_in
         self.rotates = rotates
+        self.forgiving = forgiving  # a rotated token stays good until its successor was used, as Microsoft's do
+        self.successors: dict[str, str] = {}
         self.redirects = {REDIRECT}
         self.client_secret = CLIENT_SECRET
         self.declines: dict[str, str] | None = None
@@ -56,6 +66,7 @@ class OpenIdProvider:
         self.asked: Counter[str] = Counter()
         self.forms: list[dict[str, str]] = []
         self.granted = asyncio.Event()
+        self.device_asked = asyncio.Event()
         self.codes: dict[str, Consent] = {}
         self.devices: dict[str, Consent | None] = {}
         self.refresh_tokens: dict[str, Consent] = {}
@@ -138,6 +149,7 @@ class OpenIdProvider:
     def _device(self, form: dict[str, str]) -> Response:
         device = secrets.token_urlsafe(16)
         self.devices[device] = None
+        self.device_asked.set()
         return _json(
             {
                 "device_code": device,
@@ -182,8 +194,9 @@ class OpenIdProvider:
             consent = self.refresh_tokens.get(form.get("refresh_token", ""))
             if consent is None:
                 return _error("invalid_grant", "Token has been expired or revoked.")
-            if self.rotates:
+            if self.rotates and not self.forgiving:
                 del self.refresh_tokens[form["refresh_token"]]
+            self.refresh_tokens.pop(self.successors.pop(form["refresh_token"], ""), None)
         elif grant.endswith(":device_code"):
             if form.get("device_code") not in self.devices:
                 return _error("expired_token", "")

@@ -21,7 +21,9 @@ class Issuer:
         place.parent.mkdir(parents=True)
         place.write_bytes(base64.b64encode(self._key))
 
-    def token(self, user: str, *, expires_in: int = 3600, forged: bool = False) -> str:
+    def token(
+        self, user: str, *, expires_in: int = 3600, forged: bool = False, more: dict[str, str] | None = None
+    ) -> str:
         """An access token for the user, good for `expires_in` seconds (negative: it has run out), or badly signed."""
         now = int(time.time())
         claims = {
@@ -30,6 +32,7 @@ class Issuer:
             "exp": now + expires_in,
             "jti": secrets.token_hex(8),
         }
+        claims |= more or {}
         signed = f"{_part({'alg': 'HS256', 'typ': 'JWT'})}.{_part(claims)}"
         key = secrets.token_bytes(32) if forged else self._key
         return f"{signed}.{_text(hmac.digest(key, signed.encode(), hashlib.sha256))}"

@@ -17,6 +17,7 @@ from postroom.core.mailbox import AuthKind, Credential
 from postroom.core.oauth.authorization import Authorization, Flow, Progress
 from postroom.core.oauth.client import ClientKind, OAuthClient
 from postroom.core.ports.store import AddressTaken, MailboxView
+from postroom.flows.probe import OnStep
 from postroom.flows.sign_in import Begun, NoClient, SignInFailed, Wanted
 from postroom.serve import House
 
@@ -74,11 +75,11 @@ async def signed_in(house: House, wanted: Wanted, *, quiet: bool = False) -> Mai
         begun = await house.authorize.begin(wanted)
         _tell(begun, quiet)
         if wanted.flow is Flow.DEVICE:
-            done = await _entered(house, begun.authorization)
+            done = await _entered(house, begun.authorization, None if quiet else show_step)
         elif await house.store.alive(house.world.now()):
-            done = await _come_back(house, begun.authorization)
+            done = await _come_back(house, begun.authorization, quiet)
         else:
-            return await _pasted(house, begun)
+            return await _pasted(house, begun, None if quiet else show_step)
     except NoClient as none:
         fail(str(none))
     except AddressTaken:
@@ -104,17 +105,18 @@ def _tell(begun: Begun, quiet: bool) -> None:
         say(line if line.startswith("Enter") else escape(line))
 
 
-async def _entered(house: House, begun: Authorization) -> Authorization:
+async def _entered(house: House, begun: Authorization, on_step: OnStep | None) -> Authorization:
     while True:
-        looked = await house.authorize.look(begun.id, show_step)
+        looked = await house.authorize.look(begun.id, on_step)
         if looked is None or looked.progress is not Progress.PENDING:
             return looked or begun
         await asyncio.sleep(GLANCE)
 
 
-async def _come_back(house: House, begun: Authorization) -> Authorization:
+async def _come_back(house: House, begun: Authorization, quiet: bool) -> Authorization:
     """The browser comes back to the server that runs beside: it connects the mailbox."""
-    say("Waiting for the browser to come back to Postroom …")
+    if not quiet:
+        say("Waiting for the browser to come back to Postroom …")
     while True:
         if house.world.now() >= begun.expires_at:
             fail("nobody signed in within 20 minutes; begin again")
@@ -124,17 +126,18 @@ async def _come_back(house: House, begun: Authorization) -> Authorization:
         await asyncio.sleep(GLANCE)
 
 
-async def _pasted(house: House, begun: Begun) -> MailboxView:
+async def _pasted(house: House, begun: Begun, on_step: OnStep | None) -> MailboxView:
     """Nothing runs that the browser could come back to: it shows an error there, and its address holds the answer."""
-    say("No server runs here, so the browser will not find the page it comes back to. Copy its whole address then.")
-    address = await asyncio.to_thread(typer.prompt, "Address in the browser")
+    words = "No server runs here, so the browser will not find the page it comes back to. Copy its whole address then."
+    typer.echo(words, err=True)
+    address = str(await asyncio.to_thread(typer.prompt, "Address in the browser", err=True))
     query = {name: values[0] for name, values in parse_qs(urlsplit(address.strip()).query).items()}
     done = await house.authorize.finish(
         query.get("state", ""),
         code=query.get("code", ""),
         error=query.get("error", ""),
         description=query.get("error_description", ""),
-        on_step=show_step,
+        on_step=on_step,
     )
     if isinstance(done, Authorization):
         _failed(done)
