@@ -197,6 +197,5 @@ def _of_key_file(new: OAuthClient, file: Path) -> OAuthClient:
 
 
 def _shown(client: OAuthClient, mailboxes: int) -> dict[str, object]:
-    fields = plain(replace(client, secret="", trouble=None))
-    del fields["secret"], fields["told_endpoints"]
+    fields = plain(replace(client, trouble=None, told_endpoints=None))  # a field that repr leaves out is not in it
     return {**fields, "mailboxes": mailboxes, "trouble": client.trouble.as_dict() if client.trouble else None}
