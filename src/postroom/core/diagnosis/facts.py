@@ -13,8 +13,10 @@ from postroom.core.diagnosis.phrase import terms_of
 from postroom.core.diagnosis.wrapped import (
     dotnet_reply,
     named_status,
+    plain,
     spelt_out,
     unescaped,
+    without_advice,
     without_frames,
     without_noise,
 )
@@ -89,16 +91,16 @@ class Facts:
 
 def facts_of(evidence: Evidence) -> Facts:
     """The facts of some evidence; what its fields do not say is read from `raw`. Never raises."""
-    raw = shortened(evidence.raw)
+    raw = without_frames(plain(shortened(evidence.raw)))
     challenge = evidence.challenge or decoded_challenge(raw) or ""
     sending = evidence.direction is Direction.SMTP
-    said = raw if sending else _BRACKETED.sub(_without_code, without_frames(raw))
+    said = raw if sending else _BRACKETED.sub(_without_code, raw)
     dotnet, server = dotnet_reply(raw) if sending else (None, "")
     said = (server or said).replace(_SOFT_BREAK, "")
     words = f"{said}\n{shortened(evidence.exception or '')}\n{challenge}\n{unescaped(said)}"
     lowered = words.translate(_QUOTES).lower().split()
     text = " ".join("@" if _is_address(word) else word for word in lowered)
-    text = without_noise(text, evidence.direction)
+    text = without_advice(without_noise(text, evidence.direction))
     enhanced = enhanced_code(evidence.enhanced or "") or (enhanced_code(raw) if sending else None)
     reply = evidence.smtp_code
     if reply is None and sending and evidence.stage is not Stage.OAUTH:

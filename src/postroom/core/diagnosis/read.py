@@ -14,6 +14,7 @@ from postroom.core.diagnosis.facts import (
     shortened,
 )
 from postroom.core.diagnosis.guides import canonical_provider, provider_from_words
+from postroom.core.diagnosis.wrapped import plain, without_advice, without_frames
 from postroom.core.mailbox import Direction
 
 
@@ -168,7 +169,7 @@ _SIGN_IN_MARKS = ("auth", "login", "password", "credential", "log in", "535", "5
 
 def guessed_stage(direction: Direction, raw: str) -> Stage:
     """Where a pasted failure most likely happened: signing in where nothing else is said."""
-    text = " ".join(raw.lower().split())
+    text = without_advice(" ".join(without_frames(plain(shortened(raw))).lower().split()))
     for stage, only, marks in _STAGE_MARKS:
         if only in (None, direction) and any(mark in text for mark in marks):
             return stage

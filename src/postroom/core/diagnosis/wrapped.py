@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import html
 import re
+from urllib.parse import unquote, unquote_plus
 
 from postroom.core.mailbox import Direction
 
@@ -56,6 +58,17 @@ queue, Exim's bounces, mail libraries. imaplib, Rust's imap, MailKit, mbsync, Ro
 such words before what an IMAP server said."""
 _HOST = re.compile(r"\bimap\.(?=[a-z0-9])")
 _FRAMES = re.compile(r"^\s*(?:\S+\s*\|\s*)?at [^\n]{0,200}\([^\n]{0,200}\)[^\n]{0,40}$", re.MULTILINE)
+_COLOUR = re.compile(r"\x1b\[[0-9;]{0,12}[A-Za-z]|\ufeff")
+_ENTITY = re.compile(r"&(?:#x?[0-9A-Fa-f]{2,6}|amp|lt|gt|quot|apos|nbsp);|<br ?/?>")
+_PERCENT = re.compile(r"%[0-9A-Fa-f]{2}")
+_HYPHEN_AT_END = re.compile(r"(?<=[a-z])-\n[ \t>]{0,12}(?=[a-z])", re.IGNORECASE)
+_SCREENS = (79, 80, 100, 120, 132)
+_NARROWEST_SCREEN = 40
+_ADVICE = re.compile(
+    r"\b(?:please |you should )?(?:check|double-check|verify|make sure|ensure|review)\b[^.!?:;(){}\[\]\"<>]{0,60}"
+    r"\b(?:user ?names?|passwords?|credentials?|login|settings|configuration)\b[^.!?:;,(){}\[\]\"<>]{0,60}[.!]?"
+    r"|\bif (?:the|this) (?:problem|error|issue) (?:persists|continues)[^.!?:;]{0,80}[.!]?"
+)
 _STATUS_NAMES = (
     ("noresponseerror", "NO"),
     ("badresponseerror", "BAD"),
@@ -74,6 +87,35 @@ _STATUS_NAMES = (
     ("badcommandexception", "BAD"),
 )
 """How Ruby, MailKit, Rust, imap_tools, node-imap and Java Mail name the status of an IMAP answer."""
+
+
+def plain(raw: str) -> str:
+    """The text as it was before something on its way coloured, wrapped or escaped it (terminal, HTML, URL)."""
+    if "\x1b" in raw or "\ufeff" in raw:
+        raw = _COLOUR.sub("", raw)
+    if "%" in raw and len(_PERCENT.findall(raw)) > 2:
+        raw = unquote(raw) if " " in raw.strip() else unquote_plus(raw)
+    if _ENTITY.search(raw):
+        raw = html.unescape(raw.replace("<br>", " ").replace("<br/>", " ").replace("<br />", " "))
+    return _HYPHEN_AT_END.sub("-", _unbroken(raw)) if "\n" in raw else raw
+
+
+def _unbroken(raw: str) -> str:
+    """A text that a console broke inside words: every line but the last is exactly as long as the screen is wide."""
+    lines = raw.split("\n")
+    width = len(lines[0])
+    if width < _NARROWEST_SCREEN or len(lines[-1]) > width or (len(lines) < 3 and width not in _SCREENS):
+        return raw
+    return "".join(lines) if all(len(line) == width for line in lines[:-1]) else raw
+
+
+def without_advice(text: str) -> str:
+    """A lower-case text without what a client advises its user to check; where it says nothing else, the whole text.
+
+    "Please check your password" follows every failure in some clients, the refused password as the lost connection.
+    """
+    rest = _ADVICE.sub(" ", text)
+    return rest if len(re.findall(r"[^\W\d_]{3,}", rest)) > 1 else text
 
 
 def without_noise(text: str, direction: Direction) -> str:

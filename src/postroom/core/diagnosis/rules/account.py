@@ -219,7 +219,7 @@ RULES = (
             not allowed to send email | not allowed to send mail | sending has been disabled
             sending is disabled | outgoing mail disabled | outgoing mail is disabled
             outgoing has been disabled | outgoing email | outgoing mail from | outgoing mail has been suspended
-            outgoing blocked | remetente de saída | mail sending denied | sender blocked | sending blocked
+            outgoing blocked | outgoing mail suspension | remetente de saída | mail sending denied | sender blocked | sending blocked
             suspended from sending | blocked from sending | sender is blocked | sender account
             user disabled from sending | disabled sending | unusual sending activity … unblock | account was blocked
             sending from this account | no longer allowed to send | account has been blocked for
@@ -228,7 +228,7 @@ RULES = (
             sending has been suspended | message sending for this account | not yet activated
             account is not activated | email outgoing | outgoing … suspended | outgoing … disabled
             sending … suspended | account paused | paused sending | sending … disabled for
-            cannot send mail until | disallowed from sending | 禁止发
+            cannot send mail until | disallowed from sending | permission for sending … disabled | 禁止发
             """
         ),
         unless=phrases(
@@ -281,7 +281,7 @@ RULES = (
             recipient | destinataire | you tried to reach | you are trying | plaintext | ssl | tls
             basic authentication | mail from ip | temporarily unavailable | your message to | delivery error
             cannot be delivered | could not be delivered | this ip | your ip | ip has been
-            ip address has been
+            ip address has been | your email has been | your mail has been | message has been
             """
         ),
         unless_codes=("UNAVAILABLE",),
@@ -353,6 +353,21 @@ RULES = (
         unless=phrases("too many | failed login | connections from | brute"),
         example="2 NO [ALERT] LOGIN DENIED -- COUNTRY IS BLACKLISTED",
         source="hosts that admit only some countries or addresses",
+    ),
+    Rule(
+        id="account.status.netease",
+        smtp=DISABLED,
+        imap=BLOCKED,
+        cause="account_disabled",
+        stages=AUTH,
+        words=phrases(
+            """
+            err.login.domainstatus | err.login.userstatus | err.login.domainexp | err.login.userexp
+            user_status_suspended | user_status_locked | auth_user_forbidden | err.login.domainnotexist
+            """
+        ),
+        example="NO ERR.LOGIN.USERSTATUS",
+        source="NetEase login errors: account or company suspended or expired",
     ),
     Rule(
         id="account.login-denied.netease",

@@ -22,7 +22,8 @@ RULES = (
         words=phrases(
             """
             temporarily | temporary | try again later | try again in | try again after | try later | retry later
-            at present | try again at | connection lost to authentication | system busy | system is busy
+            at present | try again at | connection lost to authentication | system busy | system is busy | systembusy
+            err.system
             server busy | server is busy | service busy | too busy | unable to access your mailbox
             another failure mode | can't connect to auth
             cannot connect to auth | can't auth␣ | can not auth␣ | child won't | problem with child

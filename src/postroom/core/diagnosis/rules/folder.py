@@ -25,7 +25,7 @@ RULES = (
         ),
         unless=phrases(
             """
-            transaction log | internal error | clock | block | account | dovecot.index
+            transaction log | internal error | clock | block | account is | account locked | account has | dovecot.index
             """
         ),
         example="NO Mailbox is locked",
@@ -107,7 +107,7 @@ RULES = (
             """
             user does | account does | internal error | internal server error | user not | host not | host could
             such host
-            unknown host | host was | host is | no such message
+            unknown host | host was | host is | no such message | in the … directory
             message not
             message has | no such command | command not | unknown command | serverbug | uid | corrupt
             account not | find module | no module | module not

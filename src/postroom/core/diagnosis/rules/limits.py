@@ -31,7 +31,8 @@ RULES = (
             limit of … connections | connected too many times | too many users | too many logged in
             exclusive access by another user | maxconnections | imap connections | too many clients
             number of simultaneous | already logged in | maximum logins | too many mailbox connections
-            connection rate | maildrop | trop de connexions | zu viele verbindungen | demasiadas conexiones
+            connection rate | maildrop | trop de connexions | zu viele verbindungen | zu viele … verbindungen | trop de … connexions
+            demasiadas … conexiones | muitas … conexões | troppe … connessioni | demasiadas conexiones
             muitas conexões | troppe connessioni | слишком много … соедин | слишком много … подключ | 连接数
             同时连接 | open sessions | many connect␣ | too many connect | connection queue full
             number of allowed connections | maximum number of logins | locked by pop | locked by a pop
@@ -74,11 +75,10 @@ RULES = (
         id="limit.failed-logins.auth005",
         smtp="invalid_credentials",
         cause="password_refused",
-        providers=("yahoo",),
-        words=phrases("too many bad auth attempts"),
+        words=phrases("(#auth005) too many bad auth attempts"),
         stages=AUTH,
         example="535 5.7.0 (#AUTH005) Too many bad auth attempts.",
-        source="Yahoo: follows refused passwords",
+        source="Yahoo, AOL: follows refused passwords",
     ),
     Rule(
         id="limit.failed-logins",
@@ -105,6 +105,18 @@ RULES = (
         example="535 Authentication failed. Too many invalid logon attempts.",
         unless=phrases("locked"),
         source="hMailServer; James; NetEase 451; WildDuck",
+    ),
+    Rule(
+        id="limit.errors",
+        smtp="server_connection",
+        action=Action.RETRY,
+        cause="session_used_up",
+        replies=(4,),
+        stages=MESSAGE | START,
+        words=phrases("too many errors"),
+        example="421 4.7.0 mail.example.com Error: too many errors",
+        given={"stage": Stage.SEND},
+        source="Postfix smtpd_hard_error_limit: the session ends, the next one is served",
     ),
     Rule(
         id="limit.append-rate",
@@ -279,7 +291,7 @@ RULES = (
             versandlimit | 频率 | 超出限制 | 数量超 | frequency limit | emails sent | mails received from
             messages received from | received this hour | quota of outgoing | outgoing messages | 发信数
             发送数量 | 邮件数量 | 收件人数量 | 超过限制 | 群发 | sending … quota | only allowed to send
-            may only send | twenty-four hour | 24 hour | 24-hour | in a single day | over the limit for
+            rcpt … maximum threshold | may only send | twenty-four hour | 24 hour | 24-hour | in a single day | over the limit for
             """
         ),
         unless=phrases(

@@ -191,6 +191,7 @@ RULES = (
         id="network.unspecific",
         smtp=DOWN,
         imap=DOWN,
+        unless_replies=(5,),
         unless_codes=ANSWERED,
         cause="connection_failed",
         given=AT_CONNECT,

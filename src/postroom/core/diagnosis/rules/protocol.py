@@ -33,14 +33,15 @@ REFUSED = phrases(
     invalid flag | invalid system flag | requires … argument | mail number | brackets are | parenthes
     excessive amount of data | got more than | codec can't decode | bodystructure | is not available until you
     command too long | does not have a message | couldn't retrieve the | argument … must be
-    retrieve the following message | bad url | invalid annotation | invalid identifier | invalid rights | character set
+    retrieve the following message |  bad url | invalid annotation | invalid identifier | invalid rights | character set
     invalid server | quota root
     """
 )
 NOT_REFUSED = phrases(
     """
     connection | zlib | authentication failed | invalid credentials | login failed | timed out | timeout
-    authenticationfailed | eof | connectresponse | password | session expired | unexpectedly | socket
+    authenticationfailed | eof | connectresponse | password | session expired | unexpectedly | socket | end of file
+    end of stream
     """
 )
 
@@ -60,6 +61,19 @@ RULES = (
         example="NO Mailbox is corrupt",
         given={"stage": Stage.SELECT},
         source="Cyrus IMAP_MAILBOX_BADFORMAT",
+    ),
+    Rule(
+        id="protocol.unknown-error",
+        imap="unknown",
+        action=Action.RETRY,
+        cause="nothing_said",
+        stages=FOLDER,
+        unless_statuses=("NO", "BAD", "BYE"),
+        words=phrases("unknown error | unknown reason"),
+        unless=phrases("i/o | internal | connection | disk"),
+        example="Unknown error",
+        given=AT_FETCH,
+        source="clients that say so when they have lost the server's words",
     ),
     Rule(
         id="protocol.server-bug",

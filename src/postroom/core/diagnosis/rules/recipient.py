@@ -345,6 +345,24 @@ RULES = (
         source="RFC 5322 section 3.6; RFC 5321 section 4.5.3.1; RFC 6531; RFC 6409 section 8",
     ),
     Rule(
+        id="message.given-up",
+        smtp=REJECTED,
+        cause="recipient_unknown",
+        stages=MESSAGE,
+        words=phrases(
+            """
+            not going to try again | in the queue too long | retry timeout exceeded | message expired
+            retry time … exceeded | delivery time expired | maximum number of delivery attempts
+            """
+        ),
+        example=(
+            "451 Sorry, I wasn't able to establish an SMTP connection. I'm not going to try again; this message has "
+            "been in the queue too long."
+        ),
+        given={"stage": Stage.SEND},
+        source="qmail, GoDaddy, Exim: the digits are of the last try, the words are final",
+    ),
+    Rule(
         id="message.temporary",
         smtp=DEFERRED,
         cause="message_later",

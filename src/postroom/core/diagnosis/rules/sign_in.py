@@ -37,7 +37,7 @@ RULES = (
             """
             application-specific | application specific password | app-specific password
             app specific password | app password | application password | invalidsecondfactor | authorized code
-            authorization code | authorisation code | auth code | 授权码 | 授权密码 | 授權碼 | device password
+            authorization code | authorisation code | auth code | 授权码 | login.reqcode | 授权密码 | 授權碼 | device password
             external password | special password | apppassword | two-factor | two factor | 2-step | two-step
             2fa | multi-factor | multifactor | mfa␣ | second factor | second-factor | one-time password | otp
             client password | dedicated password | 独立密码 | 专用密码 | пароль для внешн | separate password
@@ -152,7 +152,7 @@ RULES = (
             rejected credentials | missing user | missing password | missing credentials
             username required | not authorized | authorized user
             authenticationexception | loginbadcredentials | badauth | eauth | authentification invalide
-            d'authentification | err.login.passerr | err.login.usererr | login_failed | unable to log on
+            d'authentification | err.login.passerr | err.login.usererr | usernotexist | login_failed | unable to log on
             errorauthentication failed | autherror
             """
         ),
@@ -180,7 +180,7 @@ RULES = (
             """
             invalid username or password | invalid user or password | incorrect username or password
             invalid password | wrong password | incorrect password | bad password | bad credentials
-            invalid credentials | username and password not accepted | wrong username
+            invalid credentials | username and password not accepted | wrong username | err.login.passerr
             """
         ),
         unless=phrases("try again later | temporar"),
