@@ -29,8 +29,8 @@ _ENHANCED = re.compile(r"(?<![\w.:/\-])#?([245]\.\d{1,3}\.\d{1,3})(?!\d|\.\d)", 
 _REPLY = re.compile(r"(?<![\w.:/=@%+\-])\(?([45]\d\d)(?=[ ,\-:|\"'”]|$)", re.ASCII | re.MULTILINE)
 _REPLY_AND_ENHANCED = re.compile(r"\b([245]\d\d)\W{1,4}(?:b\W)?\W{0,4}([245]\.\d{1,3}\.\d{1,3})(?!\d)", re.ASCII)
 _NOT_A_REPLY = re.compile(
-    r"\b(?:port|line|https?|http/[\d.]+|http error|errno|status|status code|after|in|timeout|size|pid|limit|limit of)"
-    r"[\s:=#]*$",
+    r"\b(?:port|line|https?|http/[\d.]+|http error|errno|status|status code|after|in|timeout|size|pid|uid|id"
+    r"|job|task|limit|limit of)[\s:=#]*$",
     re.ASCII,
 )
 _TAGGED = re.compile(r"(?:^|[\s'\"(:])([A-Za-z0-9.*+]{1,24}) (OK|NO|BAD|BYE|PREAUTH)(?=[ \['\"]|$)", re.MULTILINE)

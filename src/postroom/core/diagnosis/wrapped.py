@@ -60,6 +60,7 @@ _HOST = re.compile(r"\bimap\.(?=[a-z0-9])")
 _FRAMES = re.compile(r"^\s*(?:\S+\s*\|\s*)?at [^\n]{0,200}\([^\n]{0,200}\)[^\n]{0,40}$", re.MULTILINE)
 _COLOUR = re.compile(r"\x1b\[[0-9;]{0,12}[A-Za-z]|\ufeff")
 _ENTITY = re.compile(r"&(?:#x?[0-9A-Fa-f]{2,6}|amp|lt|gt|quot|apos|nbsp);|<br ?/?>")
+_LINKED = re.compile(r"\b[A-Za-z]{2,20}\+[a-z]{2,20}\b|=[A-Za-z]{2,20}\+[A-Za-z]{2,20}\b|=[45]\d\d\+")
 _PERCENT = re.compile(r"%[0-9A-Fa-f]{2}")
 _HYPHEN_AT_END = re.compile(r"(?<=[a-z])-\n[ \t>]{0,12}(?=[a-z])", re.IGNORECASE)
 _SCREENS = (79, 80, 100, 120, 132)
@@ -93,8 +94,10 @@ def plain(raw: str) -> str:
     """The text as it was before something on its way coloured, wrapped or escaped it (terminal, HTML, URL)."""
     if "\x1b" in raw or "\ufeff" in raw:
         raw = _COLOUR.sub("", raw)
-    if "%" in raw and len(_PERCENT.findall(raw)) > 2:
-        raw = unquote(raw) if " " in raw.strip() else unquote_plus(raw)
+    if " " not in raw.strip():
+        raw = unquote_plus(raw) if _LINKED.search(raw) else unquote(raw)
+    elif "%" in raw and len(_PERCENT.findall(raw)) > 2:
+        raw = unquote(raw)
     if _ENTITY.search(raw):
         raw = html.unescape(raw.replace("<br>", " ").replace("<br/>", " ").replace("<br />", " "))
     return _HYPHEN_AT_END.sub("-", _unbroken(raw)) if "\n" in raw else raw

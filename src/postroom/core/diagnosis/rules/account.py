@@ -219,7 +219,8 @@ RULES = (
             not allowed to send email | not allowed to send mail | sending has been disabled
             sending is disabled | outgoing mail disabled | outgoing mail is disabled
             outgoing has been disabled | outgoing email | outgoing mail from | outgoing mail has been suspended
-            outgoing blocked | outgoing mail suspension | remetente de saída | mail sending denied | sender blocked | sending blocked
+            outgoing blocked | outgoing mail suspension | remetente de saída | mail sending denied | sender blocked
+            sending blocked
             suspended from sending | blocked from sending | sender is blocked | sender account
             user disabled from sending | disabled sending | unusual sending activity … unblock | account was blocked
             sending from this account | no longer allowed to send | account has been blocked for
@@ -281,7 +282,7 @@ RULES = (
             recipient | destinataire | you tried to reach | you are trying | plaintext | ssl | tls
             basic authentication | mail from ip | temporarily unavailable | your message to | delivery error
             cannot be delivered | could not be delivered | this ip | your ip | ip has been
-            ip address has been | your email has been | your mail has been | message has been
+            ip address has been | your email has been | your mail has been | message has been | message was
             """
         ),
         unless_codes=("UNAVAILABLE",),

@@ -72,6 +72,7 @@ RULES = (
             invalid credentials | wrong password | incorrect | bad password | invalid password
             connection refused | certificate | [errno | econnre | etimedout | mechanism | password or
             not available for your account | reason unavailable | unavailable for your | unavailable for this
+            connection not available | noconnection
             """
         ),
         example="NO Internal error occurred. Refer to server log for more information.",

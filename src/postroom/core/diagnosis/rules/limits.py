@@ -31,8 +31,9 @@ RULES = (
             limit of … connections | connected too many times | too many users | too many logged in
             exclusive access by another user | maxconnections | imap connections | too many clients
             number of simultaneous | already logged in | maximum logins | too many mailbox connections
-            connection rate | maildrop | trop de connexions | zu viele verbindungen | zu viele … verbindungen | trop de … connexions
-            demasiadas … conexiones | muitas … conexões | troppe … connessioni | demasiadas conexiones
+            connection rate | maildrop | trop de connexions | zu viele verbindungen | zu viele … verbindungen
+            trop de … connexions | demasiadas … conexiones | muitas … conexões | troppe … connessioni
+            demasiadas conexiones
             muitas conexões | troppe connessioni | слишком много … соедин | слишком много … подключ | 连接数
             同时连接 | open sessions | many connect␣ | too many connect | connection queue full
             number of allowed connections | maximum number of logins | locked by pop | locked by a pop
@@ -291,7 +292,8 @@ RULES = (
             versandlimit | 频率 | 超出限制 | 数量超 | frequency limit | emails sent | mails received from
             messages received from | received this hour | quota of outgoing | outgoing messages | 发信数
             发送数量 | 邮件数量 | 收件人数量 | 超过限制 | 群发 | sending … quota | only allowed to send
-            rcpt … maximum threshold | may only send | twenty-four hour | 24 hour | 24-hour | in a single day | over the limit for
+            may only send | twenty-four hour | 24 hour | 24-hour | in a single day | over the limit for
+            rcpt … maximum threshold
             """
         ),
         unless=phrases(
@@ -320,11 +322,22 @@ RULES = (
         cause="sending_limit",
         stages=(MESSAGE | AUTH) - {Stage.RCPT},
         words=phrases("quota exceeded | exceeded … quota"),
-        unless=phrases("storage | mailbox | recipient | over quota | tls | deliver | 5.2.2 | 4.2.2"),
+        unless=phrases("storage | mailbox | recipient | over quota | tls | deliver | 5.2.2 | 4.2.2 | 收件人"),
         retry_after=3600,
         example="550 Quota exceeded",
         given={"stage": Stage.DATA},
         source="senders' quotas; at RCPT the quota is the recipient's",
+    ),
+    Rule(
+        id="limit.own-storage.submission",
+        smtp=LIMIT,
+        action=Action.FIX_SETTINGS,
+        cause="mailbox_full",
+        stages=MESSAGE,
+        words=phrases("storedrv.submission.exception:quotaexceeded"),
+        example="554 5.2.2 mailbox full; STOREDRV.Submission.Exception:QuotaExceededException",
+        given={"stage": Stage.DATA},
+        source="learn.microsoft.com: Submission is the sender's mailbox, Deliver the recipient's",
     ),
     Rule(
         id="limit.own-storage",

@@ -209,7 +209,12 @@ RULES = (
         action=Action.FAIL_MESSAGE,
         cause="protocol",
         stages=frozenset({Stage.FETCH}),
-        words=phrases("mail cannot be parsed | message cannot be parsed | message corrupted | message is corrupt"),
+        words=phrases(
+            """
+            mail cannot be parsed | message cannot be parsed | message corrupted | message is corrupt
+            could not be converted | cannot be converted
+            """
+        ),
         example="NO failed. Mail cannot be parsed.",
         given={"stage": Stage.FETCH},
         source="James FAILURE_MAIL_PARSE: one message, the mailbox is healthy",

@@ -381,4 +381,15 @@ RULES = (
         given=AT_RCPT,
         source="Postfix; Exim; Yahoo TSS",
     ),
+    Rule(
+        id="message.later-for-good",
+        smtp=DEFERRED,
+        cause="message_later",
+        stages=MESSAGE,
+        replies=(5,),
+        words=phrases("please try later | try again later | essayer plus tard | später erneut"),
+        example="550 5.5.0 Service refuse. Veuillez essayer plus tard. service refused, please try later. LPN001_108",
+        given={"stage": Stage.MAIL},
+        source="Orange, La Poste: a 5xx whose words ask for another try",
+    ),
 )

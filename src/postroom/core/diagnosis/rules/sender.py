@@ -280,6 +280,7 @@ RULES = (
             is not accessible | anonymous | empty message
             """
         ),
+        unless_codes=("CLIENTBUG",),
         example="NO [NOPERM] Access denied",
         given={"stage": Stage.SELECT},
         source="RFC 5530 NOPERM, AUTHORIZATIONFAILED; Dovecot ACL; Exchange",

@@ -37,7 +37,8 @@ RULES = (
             """
             application-specific | application specific password | app-specific password
             app specific password | app password | application password | invalidsecondfactor | authorized code
-            authorization code | authorisation code | auth code | 授权码 | login.reqcode | 授权密码 | 授權碼 | device password
+            authorization code | authorisation code | auth code | 授权码 | login.reqcode | 授权密码 | 授權碼
+            device password
             external password | special password | apppassword | two-factor | two factor | 2-step | two-step
             2fa | multi-factor | multifactor | mfa␣ | second factor | second-factor | one-time password | otp
             client password | dedicated password | 独立密码 | 专用密码 | пароль для внешн | separate password
@@ -215,7 +216,8 @@ RULES = (
             benutzername | autenticación | contraseña | autenticação | senha | autenticazione | wachtwoord
             пароль | логин | аутентификац | authentication | 认证失败 | 密码错误 | 帐号或密码 | 账号或密码
             用户名或密码 | 登录失败 | 身份验证 | 認証 | 인증 | username | password | credential | s'authentifier
-            autenticar | anmelden
+            autenticar | anmelden | パスワード | ユーザー名 | 비밀번호 | 密碼 | 登入失敗
+            şifre | hasło | heslo | jelszó | lösenord | adgangskode | passord | salasana | parol | κωδικ
             """
         ),
         unless=phrases(
