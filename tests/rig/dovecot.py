@@ -70,7 +70,7 @@ class Dovecot(Server):
     `connections_per_user` (0: no limit) refuses more of one user from one address. `plaintext=False` refuses
     log-ins without TLS; `host` is 127.0.0.2 then, for Dovecot trusts a connection from an address to itself.
     `hibernate` is how long IDLE lasts before the process is parked ("0": never). `connections` is how many clients
-    may be logged in at once.
+    may be logged in at once. `rights=True` keeps access control lists (RFC 4314): see `restrict`.
     """
 
     def __init__(
@@ -85,6 +85,7 @@ class Dovecot(Server):
         plaintext: bool = True,
         hibernate: str = "0",
         connections: int = 1000,
+        rights: bool = False,
     ) -> None:
         need_root("Dovecot")
         self._program = program("dovecot", "dovecot-imapd dovecot-lmtpd")
@@ -112,6 +113,7 @@ class Dovecot(Server):
             "mechanisms": " ".join(mechanisms),
             "connections_per_user": connections_per_user,
             "hibernate": hibernate,
+            "rights": "acl" if rights else "",
             "capability": f"imap_capability = {announced}" if announced else "",
             "client_limit": max(1000, connections * 2),
             "connections": connections,
@@ -154,6 +156,14 @@ class Dovecot(Server):
     def set_password(self, name: str, password: str) -> None:
         """Give a user another password, from the next log-in on. Sessions that are open stay open: see `kick`."""
         self._write("passdb", name, {"password": password})
+
+    def disable(self, user: User, reason: str) -> None:
+        """Refuse a user's log-ins though the password is right, with the administrator's words."""
+        self._write("passdb", user.name, {"password": user.password, "nologin": "y", "reason": reason})
+
+    def restrict(self, name: str, rights: str) -> None:
+        """What the user may do in INBOX, by the letters of RFC 4314 2.1."""
+        (self.maildir(name).folder() / "dovecot-acl").write_text(f"owner {rights}\n")
 
     def remove(self, name: str) -> None:
         """Take a user away: log-ins and deliveries are refused from now on. The mail stays on disk."""
