@@ -5,6 +5,7 @@ from datetime import timedelta
 
 import pytest
 
+from postroom.core.diagnosis.incident import refused_as
 from postroom.core.health import State
 from postroom.core.mailbox import Direction
 from postroom.simulator import Behaviour, Fault, Service
@@ -38,7 +39,11 @@ async def test_nobody_is_asked_to_sign_in_again_where_all_mailboxes_of_a_provide
             await house.simulator.add_fault(fault)
         house.simulator.kick()
         waiting = [await house.send(one) for one in mailboxes]
-        await both(house, mailboxes, lambda health: health.diagnosis and health.diagnosis.code == "invalid_credentials")
+        await both(
+            house,
+            mailboxes,
+            lambda health: health.diagnosis and refused_as(health.diagnosis).endswith(".invalid_credentials"),
+        )
         for minutes in (6, 6, 6):  # confirmations, and on and on, every five minutes
             before = {(one.mailbox_id, one.direction): one.failures for one in await both(house, mailboxes, bool)}
             house.world.move(minutes=minutes)
@@ -46,6 +51,9 @@ async def test_nobody_is_asked_to_sign_in_again_where_all_mailboxes_of_a_provide
                 house, mailboxes, lambda one, before=before: one.failures > before[one.mailbox_id, one.direction]
             )
         states = {health.state for health in await both(house, mailboxes, lambda health: not health.usable)}
+        told = [health.diagnosis for health in await both(house, mailboxes, bool)]
+        assert {one.name for one in told} == {"imap.account_unreachable", "smtp.temporary_auth_failure"}
+        assert [one.reason for one in told if "of the 6 mailboxes at " not in one.reason] == []
         assert states <= {State.FALTERING, State.SUSPECTED, State.DEGRADED, State.DOUBTED}
         assert await house.events("mailbox.needs_reauth") == []
         told = await until(lambda: house.events("mailbox.degraded"), lambda found: len(found) >= 12)
@@ -56,6 +64,33 @@ async def test_nobody_is_asked_to_sign_in_again_where_all_mailboxes_of_a_provide
             await house.sent_in_time(one.id, minutes=8)
         await both(house, mailboxes, lambda health: health.usable)
         assert await house.events("mailbox.needs_reauth") == []
+
+
+async def test_what_is_still_refused_an_hour_after_it_was_told_is_each_mailboxs_own(tmp_path):
+    async with running(tmp_path, degraded_minutes=10) as house:
+        mailboxes = await six(house)
+        await house.simulator.add_fault(REFUSED[Direction.SMTP])
+        for one in mailboxes:
+            await house.send(one)
+
+        async def sending():
+            return [await house.store.health(one, Direction.SMTP) for one in mailboxes]
+
+        await until(sending, lambda all_: all(one.diagnosis is not None for one in all_))
+        for _ in range(20):
+            before = [one.failures for one in await sending()]
+            house.world.move(minutes=6)
+            states = await until(
+                sending,
+                lambda all_, before=before: all(
+                    one.failures > then or one.state is State.NEEDS_REAUTH
+                    for one, then in zip(all_, before, strict=True)
+                ),
+            )
+            if all(one.state is State.NEEDS_REAUTH for one in states):
+                break
+        assert {one.diagnosis.name for one in states} == {"smtp.invalid_credentials"}
+        assert len(await house.events("mailbox.needs_reauth")) == 6
 
 
 async def test_the_two_whose_passwords_were_changed_are_asked_and_the_others_work(tmp_path):

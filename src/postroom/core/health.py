@@ -204,12 +204,22 @@ class Health:
         }
 
 
-def is_common(alike: int, of_provider: int, *, least: int = 5, share: float = 0.5) -> bool:
+INCIDENT_LASTS = timedelta(minutes=30)
+"""In each state that people were told of. What is refused still is each mailbox's own: its password was changed."""
+
+
+def is_common(alike: int, of_provider: int) -> bool:
     """Whether so many mailboxes of one provider fail alike at the same time that the fault is the provider's (or ours).
 
-    `alike` mailboxes of `of_provider` connected there were refused with the same code within the last minutes.
+    `alike` mailboxes of `of_provider` connected there were refused with the same code within the last minutes: ten, or
+    five where that is half of them. Two colleagues who change their passwords on one day are neither.
     """
-    return alike >= least and alike >= of_provider * share
+    return alike >= 10 or (alike >= 5 and 2 * alike >= of_provider)
+
+
+def may_be_common(health: Health, now: datetime) -> bool:
+    """Whether a refusal of this direction is still taken for an incident where it is common."""
+    return health.state not in (State.DEGRADED, State.DOUBTED) or now - health.since < INCIDENT_LASTS
 
 
 GRACE = timedelta(minutes=10)

@@ -11,8 +11,9 @@ import structlog
 
 from postroom.core import delivery, retry
 from postroom.core.diagnosis import Action, Diagnosis, Failure, diagnose
+from postroom.core.diagnosis.incident import as_incident
 from postroom.core.events import Event, EventType, mailbox_data
-from postroom.core.health import Effect, Health, Signal, State, is_common, signal_of, step
+from postroom.core.health import Effect, Health, Signal, State, is_common, may_be_common, signal_of, step
 from postroom.core.identity import Kind
 from postroom.core.mailbox import Direction, Mailbox
 from postroom.core.oauth.client import is_ours
@@ -56,11 +57,8 @@ class Recover:
             # No owner of a mailbox can mend our own OAuth client: the admin is told of that, once (tokens).
             diagnosis = replace(diagnosis, action=Action.RETRY, retry_after=int(retry.SLOW.total_seconds()))
             signal = Signal.FAILED
-        elif signal is Signal.SIGN_IN_REFUSED and await self._is_common(mailbox, direction, diagnosis):
-            # Every try is still a refused sign-in at the provider: few, and no person is called.
-            slow = int(max(retry.SLOW.total_seconds(), diagnosis.retry_after or 0))
-            diagnosis = replace(diagnosis, action=Action.RETRY, retry_after=slow)
-            signal = Signal.FAILED
+        elif signal is Signal.SIGN_IN_REFUSED and (told := await self._as_incident(mailbox, direction, diagnosis)):
+            diagnosis, signal = told, Signal.FAILED
         return await self._apply(mailbox, direction, signal, diagnosis)
 
     async def unknown_credential(self, mailbox: Mailbox, direction: Direction, diagnosis: Diagnosis) -> Health:
@@ -168,16 +166,20 @@ class Recover:
             if effect in _TOLD
         )
 
-    async def _is_common(self, mailbox: Mailbox, direction: Direction, diagnosis: Diagnosis) -> bool:
-        host = mailbox.endpoint(direction).host
-        since = self._world.now() - COMMON_WINDOW
-        alike, of_provider = await self._store.refused_alike(mailbox.provider, host, diagnosis.name, since)
-        common = is_common(alike, of_provider)
-        if common:
-            log.warning(
-                "many mailboxes are refused alike", provider=mailbox.provider, code=diagnosis.name, mailboxes=alike
-            )
-        return common
+    async def _as_incident(self, mailbox: Mailbox, direction: Direction, diagnosis: Diagnosis) -> Diagnosis | None:
+        """The refusal told as the provider's trouble, None where it is this mailbox's own."""
+        host, now = mailbox.endpoint(direction).host, self._world.now()
+        alike, of_provider = await self._store.refused_alike(
+            mailbox.provider, host, diagnosis.name, now - COMMON_WINDOW
+        )
+        if not is_common(alike, of_provider):
+            return None
+        if not may_be_common(await self._store.health(mailbox.id, direction), now):
+            return None
+        log.warning("many mailboxes are refused alike", provider=mailbox.provider, code=diagnosis.name, mailboxes=alike)
+        # Every try is still a refused sign-in at the provider: few, and no person is called.
+        wait = int(max(retry.SLOW.total_seconds(), diagnosis.retry_after or 0))
+        return as_incident(diagnosis, alike=alike, of_provider=of_provider, host=host, wait=wait)
 
 
 def _diagnosis(health: Health, state: State, signal: Signal, diagnosis: Diagnosis | None) -> Diagnosis | None:

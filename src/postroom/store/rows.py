@@ -12,6 +12,7 @@ from postroom.core.cursor import Cursor, Gap, Order, Reconciled, Spent
 from postroom.core.delivery import Attempt, Delivery, Recipient, RecipientState, SentCopy
 from postroom.core.delivery import Signal as DeliverySignal
 from postroom.core.delivery import State as DeliveryState
+from postroom.core.diagnosis.incident import refused_as
 from postroom.core.diagnosis.verdict import Diagnosis
 from postroom.core.health import Health
 from postroom.core.health import State as HealthState
@@ -116,7 +117,7 @@ def health_values(health: Health) -> Values:
         "state": str(health.state),
         "since": health.since,
         "diagnosis": _diagnosis_values(health.diagnosis),
-        "code": health.diagnosis.name if health.diagnosis else None,
+        "code": refused_as(health.diagnosis) if health.diagnosis else None,
         "failures": health.failures,
         "next_probe_at": health.next_probe_at,
     }
