@@ -8,21 +8,7 @@ import sys
 import typer
 
 from postroom import __version__
-from postroom.cli import (
-    aliases,
-    check,
-    database,
-    demo,
-    diagnose,
-    importing,
-    keys,
-    mailboxes,
-    oauth,
-    outbox,
-    serving,
-    simulate,
-    webhooks,
-)
+from postroom.cli import serving
 from postroom.cli.output import fail
 from postroom.core.ports.store import StoreUnavailable
 from postroom.settings import BadSettings
@@ -52,22 +38,43 @@ def _options(
 
 app.command("serve")(serving.serve)
 app.command("worker")(serving.worker)
-app.command("check")(check.check)
-app.command("diagnose")(diagnose.diagnose_command)
-app.command("demo")(demo.demo)
-app.add_typer(simulate.app, name="simulate")
-mailboxes.app.command("alias")(aliases.alias)
-mailboxes.app.command("import")(importing.import_)
-app.add_typer(mailboxes.app, name="mailbox")
-app.add_typer(outbox.app, name="outbox")
-app.add_typer(webhooks.app, name="webhook")
-app.add_typer(oauth.app, name="oauth")
-app.add_typer(keys.app, name="key")
-app.add_typer(database.app, name="db")
+
+
+def _add_the_others() -> None:
+    # Here, so that a process which stays does not carry the commands that it is not.
+    from postroom.cli import (
+        aliases,
+        check,
+        database,
+        demo,
+        diagnose,
+        importing,
+        keys,
+        mailboxes,
+        oauth,
+        outbox,
+        simulate,
+        webhooks,
+    )
+
+    app.command("check")(check.check)
+    app.command("diagnose")(diagnose.diagnose_command)
+    app.command("demo")(demo.demo)
+    app.add_typer(simulate.app, name="simulate")
+    mailboxes.app.command("alias")(aliases.alias)
+    mailboxes.app.command("import")(importing.import_)
+    app.add_typer(mailboxes.app, name="mailbox")
+    app.add_typer(outbox.app, name="outbox")
+    app.add_typer(webhooks.app, name="webhook")
+    app.add_typer(oauth.app, name="oauth")
+    app.add_typer(keys.app, name="key")
+    app.add_typer(database.app, name="db")
 
 
 def main() -> None:
     """Runs a command; a known failure is one sentence on standard error and exit code 1, never a stack trace."""
+    if sys.argv[1:2] not in (["serve"], ["worker"]):
+        _add_the_others()
     try:
         app()
     except (BadSettings, StoreUnavailable, SecretKeyWrong, SchemaMismatch, BadDatabase) as known:

@@ -12,6 +12,7 @@ from postroom.core.mailbox import Account, Credential, Direction, Mailbox
 from postroom.core.ports.wire import ImapSession, ImapWire, SmtpSession, SmtpWire
 from postroom.core.ports.world import World
 from postroom.flows.certificates import Certificates
+from postroom.flows.gate import Gate
 from postroom.flows.tokens import Tokens
 
 S = TypeVar("S")
@@ -31,6 +32,8 @@ class Sessions:
         self._smtp = smtp
         self._tokens = tokens
         self._world = world
+        # Apart, so that a message does not wait behind thousands of mailboxes that come back after an outage.
+        self._gates = {direction: Gate() for direction in Direction}
 
     async def receiving(self, mailbox: Mailbox) -> ImapSession:
         """Raises Failure."""
@@ -58,7 +61,8 @@ class Sessions:
     async def _opened(self, mailbox: Mailbox, direction: Direction, opens: Callable[[Account], Awaitable[S]]) -> S:
         credential = await self._tokens.ready(mailbox, direction)
         try:
-            return await opens(mailbox.account(direction, credential))
+            async with self._gates[direction].at(mailbox.endpoint(direction).host):
+                return await opens(mailbox.account(direction, credential))
         except Failure as failure:
             if failure.evidence.stage is not Stage.AUTH or not self._may_be_stale(credential):
                 raise

@@ -11,7 +11,6 @@ from postroom.core.ports.store import BadCursor
 from postroom.core.ports.world import World
 from postroom.store.database import Database, insert_new
 from postroom.store.migration import BadDatabase, SchemaMismatch, migrate, newest, schema_version, sqlite_file
-from postroom.store.postgresql import PostgreSQLDatabase
 from postroom.store.schema import secret_key
 from postroom.store.sqlite import SQLiteDatabase
 from postroom.store.sqlstore import SqlStore
@@ -46,7 +45,7 @@ async def open_store(
             "run `postroom db migrate`."
         )
     file = sqlite_file(url)
-    opened: Database = PostgreSQLDatabase(url) if file is None else SQLiteDatabase(file)
+    opened = _postgresql(url) if file is None else SQLiteDatabase(file)
     try:
         if not any_key:
             await opened.note(_check_key, vault, world.now())
@@ -54,6 +53,13 @@ async def open_store(
         await opened.close()
         raise
     return SqlStore(opened, vault, world)
+
+
+def _postgresql(url: str) -> Database:
+    # Here, so that a process on SQLite does not carry the driver and SQLAlchemy's asynchronous half (10 MB).
+    from postroom.store.postgresql import PostgreSQLDatabase
+
+    return PostgreSQLDatabase(url)
 
 
 def _check_key(connection: Connection, vault: Vault, now: datetime) -> None:

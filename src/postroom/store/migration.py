@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import pkgutil
 import sqlite3
 from pathlib import Path
 
-from alembic import command
-from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, inspect, text
 
 from postroom.store import sqlite
-from postroom.store.faults import postgresql_fault, sqlite_fault
-from postroom.store.postgresql import engine as postgresql_engine
-from postroom.store.postgresql import where
+from postroom.store.faults import sqlite_fault
+from postroom.store.migrations import versions
 
 _LOCK = 0x706F7374  # "post": any number that only we use
 
@@ -37,34 +33,39 @@ def sqlite_file(url: str) -> Path | None:
     raise BadDatabase("The database must be sqlite:///path or postgresql://user:password@host/name.")
 
 
-def _config(connection: Connection | None = None) -> Config:
-    config = Config(attributes={"connection": connection})
-    config.set_main_option("script_location", "postroom.store:migrations")
-    config.set_main_option("path_separator", "os")
-    return config
-
-
 def newest() -> str:
     """The version of the tables that this Postroom needs."""
-    head = ScriptDirectory.from_config(_config()).get_current_head()
-    if head is None:
-        raise AssertionError("there are no migrations")
-    return head
+    return max(_known())
+
+
+def _known() -> list[str]:
+    """The versions that there are migrations to: their modules are named v0001_what."""
+    return [one.name[1:].partition("_")[0] for one in pkgutil.iter_modules(versions.__path__)]
 
 
 def _current(connection: Connection) -> str | None:
-    return MigrationContext.configure(connection).get_current_revision()
+    if not inspect(connection).has_table("alembic_version"):
+        return None
+    return connection.execute(text("SELECT version_num FROM alembic_version")).scalar_one_or_none()
 
 
 def _upgrade(connection: Connection) -> None:
     current = _current(connection)
-    known = {script.revision for script in ScriptDirectory.from_config(_config()).walk_revisions()}
-    if current is not None and current not in known:
+    if current == newest():
+        return
+    if current is not None and current not in _known():
         raise SchemaMismatch(
             f"The database was written by a newer Postroom (tables {current}). Start that version, "
             "or restore the backup that was made before it was installed."
         )
-    command.upgrade(_config(connection), "head")
+    # Here, so that a start that finds its tables in order does not carry it (12 MB).
+    from alembic import command
+    from alembic.config import Config
+
+    config = Config(attributes={"connection": connection})
+    config.set_main_option("script_location", "postroom.store:migrations")
+    config.set_main_option("path_separator", "os")
+    command.upgrade(config, "head")
 
 
 def _locked_upgrade(connection: Connection) -> None:
@@ -103,6 +104,11 @@ def _in_sqlite(file: Path, *, upgrade: bool) -> str | None:
 
 
 async def _in_postgresql(url: str, *, upgrade: bool) -> str | None:
+    # Here, so that a process on SQLite does not carry the driver.
+    from postroom.store.postgresql import engine as postgresql_engine
+    from postroom.store.postgresql import where
+    from postroom.store.postgresql_faults import postgresql_fault
+
     engine = postgresql_engine(url, size=1)
     try:
         async with engine.connect() as connection, connection.begin():

@@ -19,7 +19,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from postroom.core.ports.store import StoreUnavailable
 from postroom.store.changes import Changes
 from postroom.store.database import P, T, wrote
-from postroom.store.faults import is_lost, is_rolled_back, postgresql_fault
+from postroom.store.postgresql_faults import is_lost, is_rolled_back, postgresql_fault
 
 log = structlog.get_logger()
 
