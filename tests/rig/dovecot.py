@@ -145,10 +145,11 @@ class Dovecot(Server):
             finally:
                 writer.close()
 
-    def add_user(self, name: str | None = None, password: str | None = None) -> User:
-        """Make a user with an empty mailbox; a name and a password are made up unless given."""
+    def add_user(self, name: str | None = None, password: str | None = None, **settings: str) -> User:
+        """Make a user with an empty mailbox; a name and a password are made up unless given. `settings` of Dovecot's
+        are for this user alone."""
         user = User(name or f"u{secrets.token_hex(5)}", password or secrets.token_urlsafe(12))
-        self._write("userdb", user.name, {"uid": str(MAIL_UID), "gid": str(MAIL_UID)})
+        self._write("userdb", user.name, {"uid": str(MAIL_UID), "gid": str(MAIL_UID), **settings})
         self.set_password(user.name, user.password)
         self.maildir(user.name).create()
         return user
