@@ -48,6 +48,41 @@ def test_the_code_does_not_depend_on_the_form(form: str, direction: str) -> None
     assert kept >= 0.98 * len(lines)
 
 
+HEADINGS = {
+    "imap": (
+        "javax.mail.AuthenticationFailedException: {}",
+        "MailKit.Security.AuthenticationException: {}",
+        "Can not authenticate to IMAP server: {}",
+        "Login to server imap.example.com with username alice failed. {}",
+        "IMAP Error: Login failed for alice@example.com against imap.example.com from 192.0.2.4. {}",
+    ),
+    "smtp": (
+        "Error: Can't send mail - all recipients were rejected: {}",
+        "SMTP Error: The following recipients failed: bob@example.com: {}",
+        "smtplib.SMTPRecipientsRefused: {{'bob@example.com': (550, b'{}')}}",
+        "<bob@example.com>: host mx.example.com[192.0.2.4] said: {} (in reply to RCPT TO command)",
+    ),
+}
+"""What clients print before any refusal, by the place where they do: a failed sign-in, a refused recipient."""
+PLACES = {"imap": "auth", "smtp": "rcpt"}
+
+
+@pytest.mark.parametrize(("direction", "heading"), [(each, words) for each in HEADINGS for words in HEADINGS[each]])
+def test_a_clients_heading_does_not_hide_what_the_server_said(direction: str, heading: str) -> None:
+    lines = (CORPUS / f"{direction}-dev.jsonl").read_text(encoding="utf-8").splitlines()
+    samples = [json.loads(line) for line in lines]
+    said = [
+        s for s in samples if s["stage"] == PLACES[direction] and "xception" not in s["raw"] and "\n" not in s["raw"]
+    ]
+    kept = 0
+    for sample in said:
+        evidence = from_json(sample)
+        told = diagnose(replace(evidence, raw=heading.format(evidence.raw)))
+        kept += told.code in {sample["code"], *sample["alt"]}
+    assert said
+    assert kept >= 0.95 * len(said)
+
+
 def test_a_console_that_broke_words_is_undone() -> None:
     said = "A connection attempt failed because the connected party did not properly respond after a period of time"
     lines = "\n".join(said[at : at + 40] for at in range(0, len(said), 40))

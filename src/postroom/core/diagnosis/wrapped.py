@@ -64,11 +64,21 @@ _LINKED = re.compile(r"\b[A-Za-z]{2,20}\+[a-z]{2,20}\b|=[A-Za-z]{2,20}\+[A-Za-z]
 _PERCENT = re.compile(r"%[0-9A-Fa-f]{2}")
 _HYPHEN_AT_END = re.compile(r"(?<=[a-z])-\n[ \t>]{0,12}(?=[a-z])", re.IGNORECASE)
 _SCREENS = (79, 80, 100, 120, 132)
+_WORD = re.compile(r"[^\W\d_]{3,}")
 _NARROWEST_SCREEN = 40
 _ADVICE = re.compile(
     r"\b(?:please |you should )?(?:check|double-check|verify|make sure|ensure|review)\b[^.!?:;(){}\[\]\"<>]{0,60}"
     r"\b(?:user ?names?|passwords?|credentials?|login|settings|configuration)\b[^.!?:;,(){}\[\]\"<>]{0,60}[.!]?"
     r"|\bif (?:the|this) (?:problem|error|issue) (?:persists|continues)[^.!?:;]{0,80}[.!]?"
+)
+_HEADING = re.compile(
+    r"all recipients were rejected: |the following recipients failed: |\bsmtprecipientsrefused: "
+    r"|please check the message recipient \S{0,100} and try again|be delivered to one or more recipients"
+    r"|delivery to the following recipients? failed permanently: |code: 'eenvelope', command: '(?:mail from|rcpt to)'"
+    r"|(?:javax\.mail\.|jakarta\.mail\.|mailkit\.security\.)?authentication(?:failed)?exception: (?!failed to connect)"
+    r"|\bcan ?not authenticate to imap server: |\bcannot login, user or password wrong: "
+    r"|\blogin to server \S{1,100} with username \S{1,100} failed\. "
+    r"|\blogin failed for \S{1,100} (?:against \S{1,100} )?from [^ ]{1,100} "
 )
 _STATUS_NAMES = (
     ("noresponseerror", "NO"),
@@ -113,12 +123,16 @@ def _unbroken(raw: str) -> str:
 
 
 def without_advice(text: str) -> str:
-    """A lower-case text without what a client advises its user to check; where it says nothing else, the whole text.
+    """A lower-case text without a client's heading over any failure, and without what it advises its user to check.
 
-    "Please check your password" follows every failure in some clients, the refused password as the lost connection.
+    "All recipients were rejected" stands before a blocked address of ours too, and "please check your password" follows
+    a lost connection. Where the text says nothing else, it stays as it is.
     """
-    rest = _ADVICE.sub(" ", text)
-    return rest if len(re.findall(r"[^\W\d_]{3,}", rest)) > 1 else text
+    for added in (_ADVICE, _HEADING):
+        rest = added.sub(" ", text)
+        if rest != text and len(_WORD.findall(rest)) > 1:
+            text = rest
+    return text
 
 
 def without_noise(text: str, direction: Direction) -> str:

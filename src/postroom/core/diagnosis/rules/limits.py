@@ -292,7 +292,8 @@ RULES = (
             versandlimit | 频率 | 超出限制 | 数量超 | frequency limit | emails sent | mails received from
             messages received from | received this hour | quota of outgoing | outgoing messages | 发信数
             发送数量 | 邮件数量 | 收件人数量 | 超过限制 | 群发 | sending … quota | only allowed to send
-            may only send | twenty-four hour | 24 hour | 24-hour | in a single day | over the limit for
+            may only send | quota for today | quota for the day
+            twenty-four hour | 24 hour | 24-hour | in a single day | over the limit for
             rcpt … maximum threshold
             """
         ),

@@ -101,6 +101,7 @@ RULES = (
             tiempo de espera | never received | no greeting | no answer | deadline_exceeded
             deadline has elapsed | ne répond pas | tempo limite | tiempo agotado | agotado el tiempo
             tempo scaduto | таймаут | время ожидания | истекло время | タイムアウト | 超時 | 等待
+            net::readtimeout | readtimeout | opentimeout | sockettimeout
             required time | within … seconds | gave up waiting | operation would block
             """
         ),

@@ -47,7 +47,7 @@ RULES = (
             doesn't match authenticated | does not match the authenticated | must match authenticated
             must be same as | must be the same as | mail from must equal | must equal authorized
             from address is not | from address not | from address does not | from address must | from header
-            from: header does not | not verified | not verify | unverified address | sender address must
+            from: header does not | not verified | not validated | not verify | unverified address | sender address must
             sender domain must | sender verify | use of this address | not allowed to use this
             not allowed to use the | envelope sender | relaying disallowed as | sender … not … authenticated
             user not authorized | no permission to send | not have permission to send | has no permission
@@ -193,7 +193,7 @@ RULES = (
             access to submit messages | not allowed to connect
             """
         ),
-        unless=phrases("recipient address | recipient rejected | sender address | relay | helo"),
+        unless=phrases("recipient address | recipient rejected | sender address | relay | helo | mailbox not found"),
         replies=(5,),
         example=(
             "550 5.7.28 There is an unusual rate of unsolicited mail originating from your IP address. To protect our "
