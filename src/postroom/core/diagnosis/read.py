@@ -102,6 +102,7 @@ _STAGE_MARKS: tuple[tuple[Stage, Direction | None, tuple[str, ...]], ...] = (
             "winerror 10061",
         ),
     ),
+    (Stage.GREETING, None, ("invalid greeting", "unexpected greeting", "helo stage", "refused to talk to me")),
     (Stage.STARTTLS, None, ("notoffered: starttls", "starttls extension not supported")),
     (
         Stage.RCPT,
@@ -144,7 +145,11 @@ _STAGE_MARKS: tuple[tuple[Stage, Direction | None, tuple[str, ...]], ...] = (
         ),
     ),
     (Stage.APPEND, Direction.IMAP, (" append ", "'append'", "appenduid", "append failed", "message contains")),
-    (Stage.FETCH, Direction.IMAP, (" fetch ", "'fetch'", "uid fetch", "'search'", "uid search")),
+    (
+        Stage.FETCH,
+        Direction.IMAP,
+        (" fetch ", "'fetch'", "server error: status", "uid fetch", "'search'", "uid search"),
+    ),
     (
         Stage.SELECT,
         Direction.IMAP,

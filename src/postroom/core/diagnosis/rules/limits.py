@@ -164,11 +164,10 @@ RULES = (
         id="limit.sending.gmx",
         smtp=LIMIT,
         cause="sending_limit",
-        providers=("gmx", "webde"),
         words=phrases("failure sending mail. try again later"),
         stages=MESSAGE,
         example=("550-Requested action not taken: mailbox unavailable\n550 Failure sending mail. Try again later"),
-        given={"stage": Stage.RCPT, "provider": "gmx"},
+        given={"stage": Stage.RCPT},
         source="GMX to a sender that it throttles",
     ),
     Rule(
