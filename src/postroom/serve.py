@@ -27,8 +27,10 @@ from postroom.flows.certificates import Certificates
 from postroom.flows.clients import Clients
 from postroom.flows.completion import Completion
 from postroom.flows.connect import Connect
+from postroom.flows.connect_links import ConnectLinks
 from postroom.flows.doctor import Doctor
 from postroom.flows.engine import Engine
+from postroom.flows.guest import Guest
 from postroom.flows.outbox import Outbox
 from postroom.flows.own import Own
 from postroom.flows.probe import SECONDS, Prober
@@ -71,6 +73,8 @@ class House:
     tokens: Tokens
     clients: Clients
     authorize: Authorize
+    links: ConnectLinks
+    guest: Guest
 
 
 @asynccontextmanager
@@ -138,6 +142,8 @@ def _house(settings: Settings, world: World, store: Store) -> House:
         tokens=tokens,
         clients=clients,
         authorize=authorize,
+        links=ConnectLinks(store, world, base=settings.base_url, loopback=settings.allow_private_hosts),
+        guest=Guest(store, connect, authorize, discovery, world),
     )
 
 
@@ -186,6 +192,8 @@ def _web(house: House) -> FastAPI:
             discovery=house.discovery,
             clients=house.clients,
             authorize=house.authorize,
+            links=house.links,
+            guest=house.guest,
             version=__version__,
             engine_ready=house.engine.trouble,
         )

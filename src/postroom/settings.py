@@ -73,9 +73,14 @@ class Settings(BaseSettings):
         return value.rstrip("/")
 
     @property
+    def base_url(self) -> str:
+        """Where people's browsers reach this server: what connect links begin with."""
+        return self.public_url or f"http://localhost:{self.port}"
+
+    @property
     def redirect_url(self) -> str:
         """Where providers send browsers back to after a sign-in: what is registered there, to the letter."""
-        return f"{self.public_url or f'http://localhost:{self.port}'}/oauth/callback"
+        return f"{self.base_url}/oauth/callback"
 
     @property
     def database_url(self) -> str:

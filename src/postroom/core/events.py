@@ -42,6 +42,7 @@ class EventType(StrEnum):
     OAUTH_CLIENT_NEEDS_ATTENTION = "oauth_client.needs_attention"
     OAUTH_CLIENT_SECRET_ENDING = "oauth_client.secret_ending"  # noqa: S105 - the name of an event
     MAILBOX_RECONCILED = "mailbox.reconciled"
+    CONNECT_LINK_USED = "connect_link.used"
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,6 +25,7 @@ class Kind(StrEnum):
     WORKER = "wrk"
     OAUTH_CLIENT = "oac"
     AUTHORIZATION = "oau"
+    CONNECT_LINK = "cnl"
 
 
 OF_MAILBOX = frozenset({Kind.MESSAGE, Kind.CONVERSATION, Kind.DELIVERY})

@@ -12,7 +12,7 @@ from postroom.core.mailbox import Alias, Endpoint, Security, Signature, Unconfir
 @dataclass(frozen=True, slots=True)
 class Wishes:
     """Settings of the new mailbox. Without `imap` or `smtp` they are looked up. `connect` False: somebody else makes
-    the mailbox of the tokens."""
+    the mailbox of the tokens. `connect_link` is the link that the sign-in was begun from."""
 
     connect: bool = True
     name: str = ""
@@ -28,6 +28,7 @@ class Wishes:
     sync_days: int | None = 30
     reply_to: str | None = None
     signature: Signature | None = None
+    connect_link: str | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """JSON; `from_dict` reads it back."""

@@ -11,7 +11,15 @@ from sqlalchemy import Column, Connection, Table, delete, func, select, update
 
 from postroom.core.mailbox import AuthKind
 from postroom.store.database import insert_new
-from postroom.store.schema import credential, mailbox, oauth_authorization, oauth_client, secret_key, webhook
+from postroom.store.schema import (
+    connect_link,
+    credential,
+    mailbox,
+    oauth_authorization,
+    oauth_client,
+    secret_key,
+    webhook,
+)
 from postroom.store.vault import SecretKeyWrong, Vault
 
 BATCH = 200
@@ -40,6 +48,7 @@ PLACES = (
     Place(webhook, "secret", "id"),
     Place(oauth_client, "secret", "id"),
     Place(oauth_authorization, "sealed", "id"),
+    Place(connect_link, "secret", "id"),
 )
 """Every sealed column; a test compares them with the comments of the schema."""
 
@@ -90,12 +99,13 @@ def forget_others(connection: Connection, vault: Vault) -> bool:
 @dataclass(frozen=True, slots=True)
 class Lost:
     """What no key opens any more. `mailboxes`: identifier and address; `webhooks`: identifier and URL; `clients`:
-    identifier and name of OAuth clients; `sign_ins` under way with OAuth."""
+    identifier and name of OAuth clients; `sign_ins` under way with OAuth; connect `links`."""
 
     mailboxes: tuple[tuple[str, str], ...] = ()
     webhooks: tuple[tuple[str, str], ...] = ()
     clients: tuple[tuple[str, str], ...] = ()
     sign_ins: tuple[str, ...] = ()
+    links: tuple[str, ...] = ()
 
 
 def lost(connection: Connection, vault: Vault) -> Lost:
@@ -115,6 +125,7 @@ def lost(connection: Connection, vault: Vault) -> Lost:
         named(PLACES[1], webhook.c.id, webhook.c.url),
         named(PLACES[2], oauth_client.c.id, oauth_client.c.client_id),
         of(PLACES[3]),
+        of(PLACES[4]),
     )
 
 
@@ -141,6 +152,7 @@ def give_up(connection: Connection, vault: Vault, gone: Lost, secrets: dict[str,
         none = vault.seal("", identifier)
         connection.execute(update(oauth_client).where(oauth_client.c.id == identifier).values(secret=none))
     connection.execute(delete(oauth_authorization).where(oauth_authorization.c.id.in_(gone.sign_ins)))
+    connection.execute(delete(connect_link).where(connect_link.c.id.in_(gone.links)))
     connection.execute(delete(secret_key).where(secret_key.c.id != vault.fingerprint))
     connection.execute(insert_new(connection, secret_key), {"id": vault.fingerprint, "created_at": now})
 

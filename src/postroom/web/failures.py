@@ -19,6 +19,7 @@ from postroom.flows.accept import NoSuchConversation, NoSuchDelivery
 from postroom.flows.automatic import AutomaticLoop
 from postroom.flows.clients import BadClient, NoSuchClient
 from postroom.flows.connect import NoSuchMailbox, NotConnected
+from postroom.flows.connect_links import BadLink
 from postroom.flows.sign_in import NoClient, SignInFailed
 from postroom.web import problem, validation
 from postroom.web.problem import Problem, ProblemType
@@ -72,6 +73,8 @@ def problem_of(failure: Exception) -> Problem | None:
             return Problem(problem.SIGN_IN_FAILED, str(failure), diagnosis=failure.diagnosis)
         case NoClient():
             return Problem(problem.NO_OAUTH_CLIENT, f"{str(failure)[:1].upper()}{str(failure)[1:]}.")
+        case BadLink():
+            return problem.invalid(failure.field, str(failure))
         case BadClient():
             return problem.invalid(failure.field, f"{str(failure)[:1].upper()}{str(failure)[1:]}.")
         case NoSuchClient():
@@ -96,11 +99,16 @@ def unexpected(request: Request, failure: Exception) -> Problem:
     log.error(
         "request failed",
         method=request.method,
-        path=request.url.path,
+        path=_loggable(request.url.path),
         error=type(failure).__name__,
         where=[f"{frame.filename}:{frame.lineno} {frame.name}" for frame in frames[-12:]],
     )
     return Problem(problem.INTERNAL, "Postroom met a fault of its own while answering. Its log names the place.")
+
+
+def _loggable(path: str) -> str:
+    """The address of a connect link is a secret."""
+    return "/connect/…" if path.startswith("/connect/") else path
 
 
 def install(app: FastAPI) -> None:
@@ -127,6 +135,7 @@ def install(app: FastAPI) -> None:
         AutomaticLoop,
         SignInFailed,
         NoClient,
+        BadLink,
         BadClient,
         NoSuchClient,
         ClientInUse,

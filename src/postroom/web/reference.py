@@ -39,6 +39,7 @@ TAGS = {
     "events": "A stream of what happens.",
     "webhooks": "What happens, sent to a URL of yours.",
     "oauth": "Signing in with the provider instead of a password: the team's own clients, and people's sign-ins.",
+    "connect-links": "Addresses where people without an account connect a mailbox, or sign in to it again.",
     "diagnoses": "The catalogue of what can be wrong.",
     "operations": "For those who run Postroom. No key is needed.",
 }
@@ -51,6 +52,8 @@ _CONFLICTS = {
     "resend_delivery": "The delivery is on its way, or everybody has got it.",
     "confirm_delivery": "The delivery is not unconfirmed.",
     "begin_authorization": "There is no OAuth client for this address, or the address is connected already.",
+    "create_connect_link": "The address is connected already.",
+    "revoke_connect_link": "The link was used, or revoked before.",
     "remove_oauth_client": "Mailboxes sign in with it.",
 }
 _NEW = {"Location": "The path of what was made."}
@@ -58,12 +61,13 @@ _TAKEN = {**_NEW, "Idempotent-Replayed": "`true` where the idempotency key came 
 _HEADERS = {
     "connect_mailbox": {"201": _NEW},
     "create_webhook": {"201": _NEW},
+    "create_connect_link": {"201": _NEW},
     "send_message": {"202": _TAKEN},
     "reply": {"202": _TAKEN},
     "resend_delivery": {"202": _TAKEN},
 }
 _CONNECTING = frozenset({"connect_mailbox", "change_mailbox", "reauthenticate_mailbox"})
-_FINDS_ANOTHER = frozenset({"send_message"})
+_FINDS_ANOTHER = frozenset({"send_message", "create_connect_link"})
 """Operations that name another thing in their body, which may not exist."""
 
 

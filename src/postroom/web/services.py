@@ -16,6 +16,8 @@ from postroom.flows.announce import Announce
 from postroom.flows.authorize import Authorize
 from postroom.flows.clients import Clients
 from postroom.flows.connect import Connect
+from postroom.flows.connect_links import ConnectLinks
+from postroom.flows.guest import Guest
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +32,8 @@ class Services:
     discovery: DiscoveryWire
     clients: Clients
     authorize: Authorize
+    links: ConnectLinks
+    guest: Guest
     version: str
     engine_ready: Callable[[], str | None]
 

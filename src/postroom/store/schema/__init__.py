@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from postroom.store.schema.base import among, metadata
 from postroom.store.schema.certificates import certificate
+from postroom.store.schema.connect_links import connect_link
 from postroom.store.schema.events import event, event_position, webhook, webhook_call
 from postroom.store.schema.inbound import (
     conversation,
@@ -30,6 +31,7 @@ __all__ = [
     "api_key",
     "attempt",
     "certificate",
+    "connect_link",
     "conversation",
     "conversation_reference",
     "credential",

@@ -9,6 +9,7 @@ from postroom.store import directions, outbox
 from postroom.store.changes import ChangeWatcher
 from postroom.store.schema import secret_key
 from postroom.store.sqlstore.certificates import CertificateMethods
+from postroom.store.sqlstore.connect_links import ConnectLinkMethods
 from postroom.store.sqlstore.events import EventMethods
 from postroom.store.sqlstore.inbound import InboundMethods
 from postroom.store.sqlstore.keys import KeyMethods
@@ -29,6 +30,7 @@ class SqlStore(
     OAuthMethods,
     SealedMethods,
     CertificateMethods,
+    ConnectLinkMethods,
 ):
     """The whole store. Made by `open_store`."""
 

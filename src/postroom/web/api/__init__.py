@@ -5,6 +5,7 @@ from __future__ import annotations
 from fastapi import APIRouter
 
 from postroom.web.api import (
+    connect_links,
     conversations,
     deliveries,
     diagnoses,
@@ -17,5 +18,16 @@ from postroom.web.api import (
 )
 
 router = APIRouter(prefix="/v1")
-for resource in (settings, mailboxes, messages, conversations, deliveries, events, webhooks, oauth, diagnoses):
+for resource in (
+    settings,
+    mailboxes,
+    messages,
+    conversations,
+    deliveries,
+    events,
+    webhooks,
+    oauth,
+    connect_links,
+    diagnoses,
+):
     router.include_router(resource.router)

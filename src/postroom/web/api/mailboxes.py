@@ -11,8 +11,11 @@ from postroom.core import mailbox as core
 from postroom.core.budget import AS_GRANTED
 from postroom.core.ports.store import AddressTaken
 from postroom.flows import connect
+from postroom.flows.connect_links import NewLink
 from postroom.web import problem
+from postroom.web.api import connect_links
 from postroom.web.api.settings import connection_of
+from postroom.web.schema.connect_link import SignInNeeded
 from postroom.web.schema.connection import MailboxChange, MailboxQuery, NewMailbox, Reauthentication
 from postroom.web.schema.fields import MailboxId
 from postroom.web.schema.ledger import LedgerEntry, LedgerList, LedgerQuery
@@ -100,13 +103,28 @@ async def ledger(services: Injected, mailbox_id: MailboxId, query: Annotated[Led
     return LedgerList(items=[LedgerEntry.of(entry) for entry in page.items], next_cursor=page.next_cursor)
 
 
-@router.post("/{mailbox_id}/reauthenticate", operation_id="reauthenticate_mailbox")
-async def reauthenticate(services: Injected, mailbox_id: MailboxId, given: Reauthentication) -> Mailbox:
+@router.post(
+    "/{mailbox_id}/reauthenticate",
+    operation_id="reauthenticate_mailbox",
+    response_model=Mailbox,
+    responses={202: {"model": SignInNeeded, "description": "A person has to sign in: give them the link."}},
+)
+async def reauthenticate(
+    services: Injected, mailbox_id: MailboxId, given: Reauthentication, response: Response
+) -> Mailbox | SignInNeeded:
     """Takes a new password, or tokens. They are tried first; where both directions take them, reading goes on where it
-    stopped and mail that was held is sent. Where not, the answer is 422 with the diagnosis and what was there stays."""
+    stopped and mail that was held is sent. Where not, the answer is 422 with the diagnosis and what was there stays.
+
+    Without `auth` the answer is 202 with a connect link, where a person signs in again.
+    """
     view = await services.store.mailbox(mailbox_id)
     if view is None:
         raise problem.not_found("mailbox")
+    if given.auth is None:
+        link = await services.links.make(NewLink(mailbox_id=mailbox_id))
+        response.status_code = 202
+        by_token = view.mailbox.auth_kind.by_token
+        return SignInNeeded(how="oauth" if by_token else "password", link=connect_links.shown(services, link))
     credential = await credential_of(services, given.auth, view.mailbox.address)
     signed_in = await services.connect.reauthenticate(mailbox_id, credential)
     await served(services, given.auth, mailbox_id)

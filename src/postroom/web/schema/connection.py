@@ -270,9 +270,9 @@ class MailboxChange(Input):
 
 
 class Reauthentication(Input):
-    """A new credential for both directions."""
+    """A new credential for both directions; without one you are told how a person gives it."""
 
-    auth: Auth
+    auth: Auth | None = None
 
 
 class MailboxQuery(ListQuery):

@@ -34,7 +34,8 @@ class EventQuery(Input):
     mailbox_id: MailboxId | None = None
 
 
-def _url(value: str) -> str:
+def url(value: str) -> str:
+    """An address of the web without a secret in it. Raises ValueError."""
     try:
         parts = urlsplit(value)
         name, port = parts.hostname, parts.port
@@ -53,7 +54,7 @@ def _url(value: str) -> str:
 Url = Annotated[
     Line,
     Field(max_length=2000, json_schema_extra={"format": "uri"}, examples=["https://example.com/hooks/postroom"]),
-    AfterValidator(_url),
+    AfterValidator(url),
 ]
 Types = Annotated[list[EventType], Field(max_length=50, description="Only these events; empty: all.")]
 

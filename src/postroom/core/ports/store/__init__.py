@@ -14,6 +14,7 @@ from postroom.core.health import State as HealthState
 from postroom.core.mailbox import Direction
 from postroom.core.ports.store.basics import BadCursor, Lease, LeaseLost, MailboxGone, Page, StoreUnavailable, Watcher
 from postroom.core.ports.store.certificates import CertificateStore
+from postroom.core.ports.store.connect_links import ConnectLinkStore
 from postroom.core.ports.store.events import EventStore
 from postroom.core.ports.store.inbound import Arrival, Automatic, Entry, InboundStore, NotOfConversation
 from postroom.core.ports.store.keys import KeyStore
@@ -31,6 +32,7 @@ __all__ = [
     "BadCursor",
     "CertificateStore",
     "ClientInUse",
+    "ConnectLinkStore",
     "Counts",
     "Entry",
     "EventStore",
@@ -73,6 +75,7 @@ class Store(
     KeyStore,
     OAuthStore,
     CertificateStore,
+    ConnectLinkStore,
     Protocol,
 ):
     """The whole store."""
