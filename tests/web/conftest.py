@@ -8,6 +8,8 @@ import pytest
 from fastapi import FastAPI
 
 from postroom.core import apikey
+from postroom.flows.connect_links import ConnectLinks
+from postroom.flows.guest import Guest
 from postroom.web import Services, build
 from tests.web import fake_flows, fakes
 
@@ -28,6 +30,8 @@ class House:
     discovery: fake_flows.Discovery
     clients: fake_flows.Clients
     authorize: fake_flows.Authorize
+    links: ConnectLinks
+    guest: Guest
     app: FastAPI
     trouble: str | None = None
 
@@ -50,7 +54,9 @@ def new_house() -> House:
         fake_flows.Clients(store, world),
         fake_flows.Authorize(store, world),
     )
-    rooms = (world, store, connect, accept, announce, discovery, clients, authorize)
+    links = ConnectLinks(store, world, base="http://postroom.test", loopback=False)
+    guest = Guest(store, connect, authorize, discovery, world)
+    rooms = (world, store, connect, accept, announce, discovery, clients, authorize, links, guest)
     built = House(*rooms, FastAPI())
     built.app = build(Services(*rooms, "0.1.0-test", lambda: built.trouble))
     return built

@@ -17,6 +17,7 @@ from postroom.core.identity import Kind
 from postroom.core.mailbox import AuthKind, Credential, Direction, Endpoint, Mailbox, Security
 from postroom.core.message import Address
 from postroom.core.oauth.authorization import Authorization
+from postroom.core.oauth.request import digest
 from postroom.core.ports.store import Accepted, AddressTaken, IdempotencyConflict, MailboxView
 from postroom.core.ports.wire import Step
 from postroom.flows.accept import NoSuchConversation, NoSuchDelivery
@@ -54,6 +55,12 @@ def report_of(password):
     )
 
 
+def _show(report, on_step):
+    for probe in (report.imap, report.smtp):
+        for step in probe.steps if on_step else ():
+            on_step(probe.direction, step)
+
+
 class Connect:
     """Probes a provider that is not there, and saves into the fake store."""
 
@@ -68,6 +75,7 @@ class Connect:
 
     async def add(self, new, on_step=None, ways=None):
         report = await self.probe(new.connection)
+        _show(report, on_step)
         if not report.ok:
             raise NotConnected(report)
         given = new.connection
@@ -116,9 +124,11 @@ class Connect:
             raise NotConnected(report)
         return self._save(changed, view.receiving.state)
 
-    async def reauthenticate(self, mailbox_id, credential):
+    async def reauthenticate(self, mailbox_id, credential, on_step=None):
         view = self._view(mailbox_id)
-        if not (report := report_of(credential.password)).ok:
+        report = report_of(credential.password)
+        _show(report, on_step)
+        if not report.ok:
             raise NotConnected(report)
         self.credentials[mailbox_id] = credential
         return self._save(view.mailbox, health.State.CONNECTED)
@@ -358,8 +368,10 @@ class Authorize:
             now + timedelta(minutes=20),
             mailbox_id=wanted.mailbox_id,
         )
+        state = f"state-{len(self.store.authorizations_by_id)}"
+        begun = replace(begun, state=digest(state), settings=wanted.wishes.as_dict())
         self.store.authorizations_by_id[identifier] = begun
-        return Begun(begun, "https://accounts.example.com/authorize?state=1")
+        return Begun(begun, f"https://accounts.example.com/authorize?state={state}")
 
     async def look(self, authorization_id):
         return self.store.authorizations_by_id.get(authorization_id)

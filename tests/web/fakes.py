@@ -7,11 +7,13 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
 from postroom.core.apikey import ApiKey
+from postroom.core.events import Recorded
 from postroom.core.identity import ENTROPY, Kind, identifier
-from postroom.core.mailbox import Direction
+from postroom.core.mailbox import Credential, Direction
 from postroom.core.message import Address, Attachment, Conversation, Flow, Message, Parsed
 from postroom.core.ports.store import (
     Counts,
+    Held,
     NotOfConversation,
     Page,
     StoreUnavailable,
@@ -59,6 +61,7 @@ class Store:
     webhooks_by_id: dict = field(default_factory=dict)
     clients_by_id: dict = field(default_factory=dict)
     authorizations_by_id: dict = field(default_factory=dict)
+    links_by_id: dict = field(default_factory=dict)
     log: list = field(default_factory=list)
     asked: Counter = field(default_factory=Counter)
     broken: str | None = None
@@ -97,6 +100,52 @@ class Store:
     async def oauth_clients(self):
         self._serve("oauth_clients")
         return list(self.clients_by_id.values())
+
+    async def authorization_by_state(self, digest):
+        self._serve("authorization_by_state")
+        return next((one for one in self.authorizations_by_id.values() if one.state == digest), None)
+
+    async def held_credential(self, mailbox_id):
+        self._serve("held_credential")
+        return Held(Credential(self.views[mailbox_id].mailbox.auth_kind), 1)
+
+    async def add_connect_link(self, link):
+        self._serve("add_connect_link")
+        self.links_by_id[link.id] = link
+
+    async def connect_link(self, link_id):
+        self._serve("connect_link")
+        return self.links_by_id.get(link_id)
+
+    async def connect_links(self, *, limit=50, cursor=None, mailbox_id=None):
+        self._serve("connect_links")
+        newest = list(reversed(self.links_by_id.values()))
+        wanted = [one for one in newest if mailbox_id in (None, one.mailbox_id, one.connected_id)]
+        return _page(wanted, lambda one: one.id, limit, cursor)
+
+    async def revoke_connect_link(self, link_id, at):
+        self._serve("revoke_connect_link")
+        link = self.links_by_id[link_id]
+        if link.used_at or link.revoked_at:
+            return False
+        self.links_by_id[link_id] = replace(link, revoked_at=at)
+        return True
+
+    async def claim_connect_link(self, link_id, now, until):
+        self._serve("claim_connect_link")
+        link = self.links_by_id[link_id]
+        if link.used_at or link.revoked_at or any(one and one > now for one in (link.busy_until, link.waits_until)):
+            return False
+        self.links_by_id[link_id] = replace(link, busy_until=until)
+        return True
+
+    async def release_connect_link(self, link):
+        self.links_by_id[link.id] = replace(link, busy_until=None)
+
+    async def use_connect_link(self, link, event):
+        self.links_by_id[link.id] = replace(link, busy_until=None)
+        self.log.append(Recorded(len(self.log) + 1, event))
+        return True
 
     async def mailboxes_of_client(self, client_id):
         self._serve("mailboxes_of_client")

@@ -76,6 +76,8 @@ async def client(store):
         Discovery(),
         fake_flows.Clients(store, world),
         fake_flows.Authorize(store, world),
+        None,
+        None,
         "test",
         lambda: None,
     )

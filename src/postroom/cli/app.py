@@ -50,6 +50,7 @@ def _add_the_others() -> None:
         diagnose,
         importing,
         keys,
+        links,
         mailboxes,
         oauth,
         outbox,
@@ -63,6 +64,7 @@ def _add_the_others() -> None:
     app.add_typer(simulate.app, name="simulate")
     mailboxes.app.command("alias")(aliases.alias)
     mailboxes.app.command("import")(importing.import_)
+    mailboxes.app.command("link")(links.link)
     app.add_typer(mailboxes.app, name="mailbox")
     app.add_typer(outbox.app, name="outbox")
     app.add_typer(webhooks.app, name="webhook")

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
+from fastapi.responses import JSONResponse
 
 from postroom.core import mailbox as core
 from postroom.core.budget import AS_GRANTED
@@ -109,9 +110,7 @@ async def ledger(services: Injected, mailbox_id: MailboxId, query: Annotated[Led
     response_model=Mailbox,
     responses={202: {"model": SignInNeeded, "description": "A person has to sign in: give them the link."}},
 )
-async def reauthenticate(
-    services: Injected, mailbox_id: MailboxId, given: Reauthentication, response: Response
-) -> Mailbox | SignInNeeded:
+async def reauthenticate(services: Injected, mailbox_id: MailboxId, given: Reauthentication) -> Mailbox | Response:
     """Takes a new password, or tokens. They are tried first; where both directions take them, reading goes on where it
     stopped and mail that was held is sent. Where not, the answer is 422 with the diagnosis and what was there stays.
 
@@ -122,9 +121,9 @@ async def reauthenticate(
         raise problem.not_found("mailbox")
     if given.auth is None:
         link = await services.links.make(NewLink(mailbox_id=mailbox_id))
-        response.status_code = 202
         by_token = view.mailbox.auth_kind.by_token
-        return SignInNeeded(how="oauth" if by_token else "password", link=connect_links.shown(services, link))
+        needed = SignInNeeded(how="oauth" if by_token else "password", link=connect_links.shown(services, link))
+        return JSONResponse(needed.model_dump(mode="json"), 202)
     credential = await credential_of(services, given.auth, view.mailbox.address)
     signed_in = await services.connect.reauthenticate(mailbox_id, credential)
     await served(services, given.auth, mailbox_id)

@@ -33,19 +33,19 @@ _LONGEST_TOKEN = 200
 _STATUS = {LinkWhy.UNKNOWN: 404, LinkWhy.WAITS: 429, LinkWhy.BUSY: 409}
 _HERE, _THERE = "\x00steps\x00", "\x00outcome\x00"
 _STEPS = {
-    "resolve": "The server's name is found",
-    "connect": "The server answers",
-    "tls": "The connection is encrypted",
-    "starttls": "The connection is encrypted",
-    "greeting": "The server says hello",
-    "capabilities": "The server says what it can do",
-    "sign_in": "The sign-in is taken",
-    "select": "The inbox opens",
-    "sender": "Sending as this address is allowed",
-    "rights": "The mailbox may be worked with",
-    "token": "The provider gives access",
+    "resolve": "finding the server",
+    "connect": "reaching the server",
+    "tls": "encryption",
+    "starttls": "encryption",
+    "greeting": "the server's greeting",
+    "capabilities": "what the server can do",
+    "sign_in": "signing in",
+    "select": "opening the inbox",
+    "sender": "sending as this address",
+    "rights": "permissions in the mailbox",
+    "token": "access from the provider",
 }
-"""What each step of a probe is to people: a statement that holds where the step succeeds."""
+"""What each step of a probe is to people."""
 
 
 @router.get("/connect/{token}")
@@ -119,7 +119,7 @@ async def _trying(services: Services, request: Request, link: ConnectLink, fille
     lines: asyncio.Queue[str | None] = asyncio.Queue()
 
     def on_step(direction: Direction, step: Step) -> None:
-        words = _STEPS.get(step.name, step.name.replace("_", " ").capitalize())
+        words = _STEPS.get(step.name, step.name.replace("_", " "))
         lines.put_nowait(text("connect/step.html", direction=direction, words=words, ok=step.ok))
 
     task = asyncio.create_task(_outcome(services, request, link, filled, on_step))
@@ -160,7 +160,7 @@ async def _again(services: Services, link: ConnectLink, filled: Filled, diagnosi
     if current is not None and current.waits_until is not None and current.waits_until > now:
         return said + text("connect/closed_part.html", **_closed(services, LinkRefused(LinkWhy.WAITS, current)))
     offer = await services.guest.offer(link, filled.address)
-    return said + text("connect/how_part.html", **_how_values(link, offer, filled))
+    return said + text("connect/how_part.html", **_how_values(link, offer, filled), focus=False)
 
 
 async def _opened(services: Services, token: str) -> ConnectLink:
@@ -179,7 +179,7 @@ def _address(link: ConnectLink, filled: Filled, status: int = 200) -> HTMLRespon
 
 
 def _how(link: ConnectLink, offer: Offer, filled: Filled, status: int = 200) -> HTMLResponse:
-    return secret_page("connect/how.html", status, **_how_values(link, offer, filled))
+    return secret_page("connect/how.html", status, **_how_values(link, offer, filled), focus=True)
 
 
 def _how_values(link: ConnectLink, offer: Offer, filled: Filled) -> dict[str, object]:
