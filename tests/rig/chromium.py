@@ -126,8 +126,8 @@ class Chromium:
 
     async def wide(self):
         """How many pixels the page is wider than the window, once its style sheet is there."""
-        while await self._run("document.readyState") != "complete":
-            await asyncio.sleep(0.05)
+        loaded = "new Promise(done => document.readyState == 'complete' ? done(1) : addEventListener('load', done))"
+        await self._ask("Runtime.evaluate", expression=loaded, awaitPromise=True)
         return await self._run("document.documentElement.scrollWidth - document.documentElement.clientWidth")
 
     async def screenshot(self):
