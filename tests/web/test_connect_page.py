@@ -179,6 +179,7 @@ async def test_a_fault_of_our_own_is_logged_without_the_links_address(client, st
     house.discovery.discover = fails
     answer = await form_of(stranger, link, do="look", address="a@example.com")
     assert answer.status_code == 500
+    assert "Open the link again in some minutes" in answer.text
     logged = capsys.readouterr()
     assert path.rpartition(".")[2] not in logged.out + logged.err
     assert "secret words" not in logged.out + logged.err

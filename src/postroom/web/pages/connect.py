@@ -8,7 +8,7 @@ from dataclasses import replace
 from urllib.parse import parse_qsl
 
 import structlog
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, HTTPException, Request
 from fastapi.responses import HTMLResponse, Response, StreamingResponse
 
 from postroom.core.connect_link import ConnectLink, return_address
@@ -49,7 +49,7 @@ _STEPS = {
 
 
 @router.get("/connect/{token}")
-async def opened(services: Injected, token: str) -> Response:
+async def opened(services: Injected, request: Request, token: str) -> Response:
     """The first page: the address, or for a connected mailbox at once how to sign in."""
     try:
         link = await _opened(services, token)
@@ -60,6 +60,10 @@ async def opened(services: Injected, token: str) -> Response:
         return refusal(services, refused)
     except StoreUnavailable as failure:
         return unavailable(failure)
+    except HTTPException:  # a form that is too large
+        raise
+    except Exception as failure:
+        return fault(request, failure)
 
 
 @router.post("/connect/{token}")
@@ -76,6 +80,10 @@ async def posted(services: Injected, request: Request, token: str) -> Response:
         return refusal(services, refused)
     except StoreUnavailable as failure:
         return unavailable(failure)
+    except HTTPException:  # a form that is too large
+        raise
+    except Exception as failure:
+        return fault(request, failure)
 
 
 async def _done(services: Services, request: Request, link: ConnectLink, filled: Filled) -> Response:
@@ -207,6 +215,12 @@ def _closed(services: Services, refused: LinkRefused) -> dict[str, object]:
     status = "connected" if refused.why is LinkWhy.USED else str(refused.why)
     back = return_address(link, status) if link is not None else ""
     return {"link": link, "why": str(refused.why), "minutes": minutes, "back": back}
+
+
+def fault(request: Request, failure: Exception) -> HTMLResponse:
+    """What nobody expected: people get a page, the log the place."""
+    unexpected(request, failure)
+    return secret_page("connect/closed.html", 500, link=None, why="unavailable", minutes=0, back="")
 
 
 def unavailable(failure: StoreUnavailable) -> HTMLResponse:

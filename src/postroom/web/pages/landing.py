@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse
 
 from postroom.core.connect_link import ConnectLink, LinkState
@@ -14,7 +14,7 @@ from postroom.core.oauth.consent import admin_address, needs_admin
 from postroom.core.ports.store import StoreUnavailable
 from postroom.flows.connect_links import LinkRefused
 from postroom.flows.sign_in import SignInFailed, Why
-from postroom.web.pages.connect import back, cancel, refusal, unavailable
+from postroom.web.pages.connect import back, cancel, fault, refusal, unavailable
 from postroom.web.pages.render import secret_page
 from postroom.web.services import Injected, Services
 
@@ -44,6 +44,7 @@ class Letter:
 @router.get("/oauth/callback")
 async def signed_in(
     services: Injected,
+    request: Request,
     state: str = "",
     code: str = "",
     error: str = "",
@@ -62,6 +63,8 @@ async def signed_in(
             return refusal(services, refused)
     except StoreUnavailable as failure:
         return unavailable(failure)
+    except Exception as failure:
+        return fault(request, failure)
     if landed.view is not None and landed.link is not None:
         address = back(landed.link, landed.view)
         return secret_page("connect/landed.html", link=landed.link, view=landed.view, back=address)
