@@ -327,11 +327,31 @@ def test_display_names_arrive(name):
         assert standard(composed)["to"].addresses[0].display_name == name
 
 
-@given(st.text(alphabet=st.characters(max_codepoint=0x7F, exclude_characters="\0"), max_size=300))
-@example("." * 78 + "\n")
-@example("." * 79 + "\n")
-@example("From x\n..\n \n\t\n\n")
-def test_a_plain_text_takes_a_shorter_way_to_the_same_bytes(text):
+@given(st.lists(st.text(st.characters(min_codepoint=0x20, max_codepoint=0x7E), max_size=78), max_size=8))
+@example(["." * 78])
+@example(["From x", "..", " ", "\t", ""])
+def test_a_plain_text_takes_a_shorter_way_to_the_same_bytes(lines):
+    text = "\n".join(lines) + "\n"
     message = EmailMessage(policy=POLICY)
-    message.set_content(text if text.endswith("\n") else text + "\n")
+    message.set_content(text)
     assert content(Draft("mbx_1", (), text=text), "seed") == message.as_bytes(policy=POLICY)
+
+
+TEXTS = st.text(alphabet=st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=400)
+
+
+@given(TEXTS | st.text(alphabet="aä.= \t\r\n\u65e5\u2028\x0c", max_size=400))
+@example("." * 79 + "\n.\nFrom x\n")
+@example("a" * 75 + " \n" + "a" * 76 + "=\n" + "é" * 30)
+@example("one\r\ntwo\rthree \t")
+@example("\u65e5\u672c" * 200 + "\r\n")
+def test_any_text_arrives_as_it_was_written_in_lines_that_every_server_takes(text):
+    written = content(Draft("mbx_1", (), text=text), "seed")
+    assert written.isascii()
+    assert written.endswith(b"\r\n")
+    lines = written.split(b"\r\n")
+    assert all(len(one) <= 78 and not {0x0D, 0x0A} & set(one) for one in lines)
+    expected = text.replace("\r\n", "\n").replace("\r", "\n")
+    expected += "" if expected.endswith("\n") else "\n"
+    read = email.message_from_bytes(written).get_payload(decode=True).decode()
+    assert read.replace("\r\n", "\n") == expected

@@ -38,7 +38,7 @@ class Services:
     engine_ready: Callable[[], str | None]
 
 
-def services_of(request: Request) -> Services:
+async def services_of(request: Request) -> Services:
     """The services of the application that serves this request."""
     services = request.app.state.services
     if not isinstance(services, Services):
@@ -46,10 +46,11 @@ def services_of(request: Request) -> Services:
     return services
 
 
+# Dependencies are coroutines though they wait for nothing: others are each run in a thread.
 Injected = Annotated[Services, Depends(services_of)]
 
 
-def person_of(request: Request) -> str:
+async def person_of(request: Request) -> str:
     """Who sends this request, as stories of deliveries name them: the name of the API key."""
     return f"key {request.scope.get('state', {}).get('key_name', '')}".strip()
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import binascii
 import hashlib
 import html
 import re
@@ -20,7 +22,7 @@ _CHARSET = re.compile(r";\s*charset\s*=\s*\"?([A-Za-z0-9_.:-]{1,40})\"?\s*$", re
 _CONTENT_ID = re.compile(r"[!-;=?-~]{1,200}")
 SHORT = 78
 """Characters of a line (RFC 5322 2.1.1); EmailMessage encodes longer ones."""
-PLAIN = b'Content-Type: text/plain; charset="utf-8"\r\nContent-Transfer-Encoding: 7bit\r\nMIME-Version: 1.0\r\n\r\n'
+PLAIN = b'Content-Type: text/plain; charset="utf-8"\r\nContent-Transfer-Encoding: %s\r\nMIME-Version: 1.0\r\n\r\n'
 _SHOWN = re.compile(r"(?:src|background|href)\s*=\s*[\"']?\s*cid:([^\"'\s>]{1,400})", re.IGNORECASE)
 _UNKNOWN = "application/octet-stream"
 
@@ -32,8 +34,8 @@ def content(draft: Draft, seed: str) -> bytes:
     """
     _check_text("text", draft.text)
     _check_text("html", draft.html)
-    if not (draft.html or draft.attachments) and _is_plain(draft.text):
-        return PLAIN + _ended(draft.text).replace("\n", "\r\n").encode("ascii")
+    if not (draft.html or draft.attachments):
+        return _text_alone(draft.text)
     message = EmailMessage(policy=POLICY)
     pictures = _pictures(draft)
     text = draft.text or (text_of_html(draft.html) if draft.html else "")
@@ -50,12 +52,26 @@ def content(draft: Draft, seed: str) -> bytes:
     return message.as_bytes(policy=POLICY)
 
 
+def _text_alone(text: str) -> bytes:
+    """Most messages are so, and EmailMessage takes its time for them. As it is where it is ASCII in short lines, else
+    in whichever encoding is shorter: quoted-printable for European languages, base 64 for most others (RFC 2045 6)."""
+    text = _ended(text.replace("\r\n", "\n").replace("\r", "\n"))
+    if _is_plain(text):
+        return PLAIN % b"7bit" + text.replace("\n", "\r\n").encode("ascii")
+    written = text.encode()
+    quoted = binascii.b2a_qp(written, istext=True)
+    if len(quoted) <= len(written) * 4 // 3:
+        return PLAIN % b"quoted-printable" + quoted.replace(b"\n", b"\r\n")
+    encoded = base64.encodebytes(written.replace(b"\n", b"\r\n"))
+    return PLAIN % b"base64" + encoded.replace(b"\n", b"\r\n")
+
+
 def _is_plain(text: str) -> bool:
-    """Whether it goes as it is: ASCII, in short lines. Most are so, and EmailMessage takes its time for them."""
-    if not text.isascii() or "\r" in text:
+    """Whether it goes as it is: ASCII, in short lines."""
+    if not text.isascii():
         return False
-    lines = _ended(text).splitlines()  # more of them than line feeds: other characters end lines too
-    return len(lines) == _ended(text).count("\n") and max(map(len, lines)) <= SHORT
+    lines = text.splitlines()  # more of them than line feeds: other characters end lines too
+    return len(lines) == text.count("\n") and max(map(len, lines)) <= SHORT
 
 
 def _pictures(draft: Draft) -> list[File]:

@@ -27,8 +27,8 @@ Key = Annotated[
 class Idempotency:
     """What the client sent as its key, and where to."""
 
-    def __init__(self, request: Request, key: Key = None) -> None:
-        self._path = request.url.path
+    def __init__(self, path: str, key: str | None) -> None:
+        self._path = path
         self._key = key
 
     async def of(self, content: Content) -> tuple[str, str] | None:
@@ -49,4 +49,8 @@ def digest(path: str, content: Content) -> str:
     return hashlib.sha256(canonical.encode()).hexdigest()
 
 
-Idempotent = Annotated[Idempotency, Depends(Idempotency)]
+async def _idempotency(request: Request, key: Key = None) -> Idempotency:
+    return Idempotency(request.scope["path"], key)
+
+
+Idempotent = Annotated[Idempotency, Depends(_idempotency)]
