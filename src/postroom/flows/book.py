@@ -35,6 +35,8 @@ class Book:
         self._writing: asyncio.Task[None] | None = None
         self.doubtful = False
         """Whether a commit failed while a delivery was to begin: its row may say `sending`."""
+        self.waits: str | None = None
+        """Why the database does not take what a server answered; None where it does."""
 
     def write(self, settlement: Settlement | None = None, *, begin: Delivery | None = None) -> asyncio.Future[bool]:
         """Both are on disk when the future is done; it says whether `begin` was begun.
@@ -70,7 +72,8 @@ class Book:
                 self.doubtful = self.doubtful or bool(begins)
                 self._entries[:0] = self._kept(entries, unavailable)
                 if self._entries:
-                    log.warning("an answer waits for the store", error=str(unavailable))
+                    self.waits = str(unavailable)
+                    log.warning("an answer waits for the store", error=self.waits)
                     await asyncio.sleep(REST)
             except LeaseLost as lost:
                 await self._late(settlements)
@@ -83,6 +86,7 @@ class Book:
                 for one in entries:
                     _fail(one, fault)
             else:
+                self.waits = None
                 for one in entries:
                     if not one.written.done():
                         one.written.set_result(one.begin is not None and one.begin.id in begun)

@@ -63,7 +63,7 @@ class Engine:
         """Why the engine does not work, None where it does."""
         if not self._started:
             return "the engine is starting"
-        return next(iter(self._trouble.values()), None)
+        return next(iter(self._trouble.values()), None) or self._outbox.trouble()
 
     async def run(self) -> None:
         """Runs until cancelled, then closes in order: what is under way ended, the mailboxes given back."""

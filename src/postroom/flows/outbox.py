@@ -51,7 +51,12 @@ class Outbox:
         self._paces: dict[str, Pace] = {}
         self._stopping = False
         self._probed: set[str] = set()  # deliveries that go out alone
+        self._waits: str | None = None
         self._doubtful: set[str] = set()  # mailboxes for which the database failed while a try began
+
+    def trouble(self) -> str | None:
+        """Why answers of servers are not written yet; None where they are."""
+        return self._waits or next((one.book.waits for one in self._drains.values() if one.book.waits), None)
 
     async def tick(self) -> None:
         """Starts a drain for each mailbox that has something due and none running."""
@@ -180,7 +185,10 @@ class Outbox:
         """What a server answered is not said twice: kept here until the database takes it."""
         while True:
             try:
-                return await write()
+                written = await write()
+                self._waits = None
+                return written
             except StoreUnavailable as unavailable:
-                log.warning("an answer waits for the store", error=str(unavailable))
+                self._waits = str(unavailable)
+                log.warning("an answer waits for the store", error=self._waits)
                 await asyncio.sleep(REST.total_seconds())
