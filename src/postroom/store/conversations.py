@@ -12,9 +12,9 @@ from postroom.core.identity import mailbox_of
 from postroom.core.message import Address, Conversation, Message, Parsed
 from postroom.core.ports.store import Page
 from postroom.core.subject import topic
-from postroom.store import paging
-from postroom.store.database import insert_new
+from postroom.store import paging, prepared
 from postroom.store.messages import addresses_of, message_of_row, reference_key
+from postroom.store.prepared import Read, Write
 from postroom.store.schema import conversation, conversation_reference, message
 
 MOST_REFERENCES = 100
@@ -74,16 +74,16 @@ def join(connection: Connection, mailbox_id: str, messages: Sequence[Message]) -
         _grown(there[identifier], group) for identifier, group in sorted(of_conversation.items()) if identifier in there
     ]
     if new:
-        connection.execute(_BEGIN, new)
+        _BEGIN.run_all(connection, new)
     if grown:
-        connection.execute(_GROW, grown)
+        _GROW.run_all(connection, grown)
     noted = [
         {"mailbox_id": mailbox_id, "rfc_message_id": key, "conversation_id": one.conversation_id}
         for one in messages
         for key in references(one.parsed)
     ]
     if noted:
-        connection.execute(insert_new(connection, conversation_reference), noted)
+        _NOTE.run_all(connection, noted)
 
 
 _THERE = (
@@ -95,8 +95,14 @@ _THERE = (
     .order_by(conversation.c.id)
     .with_for_update(key_share=True)
 )
-_BEGIN = insert(conversation)
-_GROW = (
+_THIS = Read(
+    select(conversation)
+    .where(conversation.c.mailbox_id == bindparam("of_mailbox"), conversation.c.id == bindparam("identifier"))
+    .with_for_update(key_share=True)
+)
+_BEGIN = Write(insert(conversation))
+_NOTE = prepared.new(conversation_reference)
+_GROW = Write(
     update(conversation)
     .where(conversation.c.mailbox_id == bindparam("of_mailbox"), conversation.c.id == bindparam("identifier"))
     .values(
@@ -110,7 +116,10 @@ _GROW = (
 
 def _there(connection: Connection, mailbox_id: str, identifiers: Sequence[str]) -> dict[str, Row[Any]]:
     # In the order of their keys, locked: two who write to the same conversations wait, but never for each other.
-    rows = connection.execute(_THERE, {"of_mailbox": mailbox_id, "identifiers": identifiers})
+    if len(identifiers) == 1:
+        rows = _THIS.all(connection, {"of_mailbox": mailbox_id, "identifier": identifiers[0]})
+    else:
+        rows = connection.execute(_THERE, {"of_mailbox": mailbox_id, "identifiers": identifiers}).all()
     return {row.id: row for row in rows}
 
 

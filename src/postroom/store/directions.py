@@ -18,6 +18,7 @@ from postroom.core.health import State as HealthState
 from postroom.core.mailbox import Direction
 from postroom.core.ports.store import HealthChange, MailboxGone
 from postroom.store import eventlog, story
+from postroom.store.prepared import Read
 from postroom.store.rows import delivery_of_row, health_of_row, health_values
 from postroom.store.schema import among, delivery, health, mailbox
 
@@ -33,7 +34,7 @@ def get(connection: Connection, mailbox_id: str, direction: Direction) -> Health
     return health_of_row(row)
 
 
-_SENDING = (
+_SENDING = Read(
     select(health)
     .where(health.c.mailbox_id == bindparam("of_mailbox"), health.c.direction == str(Direction.SMTP))
     .with_for_update(read=True)
@@ -43,7 +44,7 @@ _SENDING = (
 def sending(connection: Connection, mailbox_id: str) -> Health:
     """The sending direction, kept from changing until the commit: what is queued now will be seen by a HOLD to come,
     or has seen it. Raises MailboxGone."""
-    row = connection.execute(_SENDING, {"of_mailbox": mailbox_id}).one_or_none()
+    row = _SENDING.first(connection, {"of_mailbox": mailbox_id})
     if row is None:
         raise MailboxGone(mailbox_id)
     return health_of_row(row)

@@ -8,10 +8,11 @@ from typing import Any
 from sqlalchemy import Connection, Row, bindparam, insert, select, update
 
 from postroom.core.events import Event, EventType, Recorded
+from postroom.store.prepared import Write
 from postroom.store.schema import event, event_position
 
 _MOVE = update(event_position).values(last=event_position.c.last + bindparam("number")).returning(event_position.c.last)
-_INSERT = insert(event)
+_INSERT = Write(insert(event))
 
 
 def append(connection: Connection, events: Sequence[Event]) -> None:
@@ -24,8 +25,8 @@ def append(connection: Connection, events: Sequence[Event]) -> None:
     if not events:
         return
     last: int = connection.execute(_MOVE, {"number": len(events)}).scalar_one()
-    connection.execute(
-        _INSERT,
+    _INSERT.run_all(
+        connection,
         [
             {
                 "mailbox_id": one.mailbox_id,

@@ -11,13 +11,14 @@ from postroom.core.delivery import Signal as DeliverySignal
 from postroom.core.ports.store import Lease, LeaseLost
 from postroom.store import story
 from postroom.store.database import insert
+from postroom.store.prepared import Read
 from postroom.store.schema import among, delivery, mailbox, worker
 
 FORGOTTEN = timedelta(days=1)
 """After which the row of a worker that died is removed."""
 
 
-_OWNED = (
+_OWNED = Read(
     select(mailbox.c.id)
     .where(
         mailbox.c.id == bindparam("identifier"),
@@ -31,7 +32,7 @@ _OWNED = (
 def fence(connection: Connection, lease: Lease) -> None:
     """Raises LeaseLost. Keeps the lease from changing hands until the commit."""
     values = {"identifier": lease.mailbox_id, "owner": lease.worker_id, "number": lease.epoch}
-    if connection.execute(_OWNED, values).first() is None:
+    if _OWNED.first(connection, values) is None:
         raise LeaseLost(f"worker {lease.worker_id} does not own {lease.mailbox_id} any more")
 
 

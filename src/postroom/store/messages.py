@@ -12,6 +12,7 @@ from sqlalchemy import Connection, Row, bindparam, insert, select
 
 from postroom.core.identity import mailbox_of
 from postroom.core.message import Address, Attachment, Flow, Message, Parsed
+from postroom.store.prepared import Write
 from postroom.store.schema import message, raw
 
 LONGEST_KEY = 400
@@ -73,7 +74,7 @@ def _parsed_of(values: dict[str, Any]) -> Parsed:
     )
 
 
-_INSERT_MESSAGE, _INSERT_RAW = insert(message), insert(raw)  # made once: building costs more than running
+_INSERT_MESSAGE, _INSERT_RAW = Write(insert(message)), Write(insert(raw))
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,8 +89,8 @@ class Kept:
 
 def add(connection: Connection, kept: Sequence[Kept]) -> None:
     """Messages with their bytes."""
-    connection.execute(
-        _INSERT_MESSAGE,
+    _INSERT_MESSAGE.run_all(
+        connection,
         [
             {
                 "mailbox_id": one.message.mailbox_id,
@@ -109,8 +110,8 @@ def add(connection: Connection, kept: Sequence[Kept]) -> None:
             for one in kept
         ],
     )
-    connection.execute(
-        _INSERT_RAW,
+    _INSERT_RAW.run_all(
+        connection,
         [{"mailbox_id": one.message.mailbox_id, "message_id": one.message.id, "body": one.raw} for one in kept],
     )
 

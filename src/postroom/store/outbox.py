@@ -32,6 +32,7 @@ from postroom.core.mailbox import Direction
 from postroom.core.ports.store import Lease, MailboxGone, Page, Settlement
 from postroom.store import directions, eventlog, paging, spending, story
 from postroom.store.leases import fence
+from postroom.store.prepared import Write
 from postroom.store.rows import attempt_of_row, attempt_values, delivery_changes, delivery_of_row
 from postroom.store.schema import EXPIRING, among, attempt, delivery, health, mailbox
 
@@ -227,16 +228,18 @@ def oldest_held(connection: Connection, lease: Lease, now: datetime) -> Delivery
     return next(iter(_deliveries(connection, query)), None)
 
 
-_SETTLE = update(delivery).where(
-    delivery.c.mailbox_id == bindparam("of_mailbox"),
-    delivery.c.id == bindparam("identifier"),
-    delivery.c.state == bindparam("was"),
-    # Deferred and deferred again is the same state, and another delivery: others have accepted it meanwhile.
-    delivery.c.attempts == bindparam("tried"),
+_SETTLE = Write(
+    update(delivery).where(
+        delivery.c.mailbox_id == bindparam("of_mailbox"),
+        delivery.c.id == bindparam("identifier"),
+        delivery.c.state == bindparam("was"),
+        # Deferred and deferred again is the same state, and another delivery: others have accepted it meanwhile.
+        delivery.c.attempts == bindparam("tried"),
+    )
 )
 
 
-_ATTEMPT = insert(attempt)
+_ATTEMPT = Write(insert(attempt))
 
 
 def settle(
@@ -259,8 +262,8 @@ def settle(
             events.append(directions.held_event(settled, new_id(), now))
         elif then is DeliverySignal.RELEASE:
             events = [one for one in events if one.type is not EventType.DELIVERY_HELD]
-    swapped = connection.execute(
-        _SETTLE,
+    swapped = _SETTLE.run(
+        connection,
         {
             "of_mailbox": settled.mailbox_id,
             "identifier": settled.id,
@@ -269,10 +272,10 @@ def settle(
             **delivery_changes(settled),
         },
     )
-    if swapped.rowcount == 0:
+    if swapped == 0:
         return False
     if settlement.attempt is not None:
-        connection.execute(_ATTEMPT, attempt_values(settled.mailbox_id, settlement.attempt))
+        _ATTEMPT.run(connection, attempt_values(settled.mailbox_id, settlement.attempt))
     _tell(connection, settlement, now)
     if then is not None:
         because = directions.because(sending) if then is DeliverySignal.HOLD else None

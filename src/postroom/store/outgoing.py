@@ -11,11 +11,12 @@ from sqlalchemy import Connection, Row, select
 from postroom.core.delivery import Delivery, first_warning
 from postroom.core.delivery import Signal as DeliverySignal
 from postroom.core.ports.store import Acceptance, Accepted, IdempotencyConflict
-from postroom.store import conversations, directions, eventlog, messages, story
-from postroom.store.database import insert_new
+from postroom.store import conversations, directions, eventlog, messages, prepared, story
 from postroom.store.messages import Kept
 from postroom.store.rows import delivery_of_row, delivery_values
 from postroom.store.schema import delivery
+
+_INSERT = prepared.new(delivery)
 
 
 def accept(connection: Connection, acceptance: Acceptance, now: datetime) -> Accepted:
@@ -27,7 +28,7 @@ def accept(connection: Connection, acceptance: Acceptance, now: datetime) -> Acc
     key, digest = acceptance.idempotency or (None, "")
     warn_at = first_warning(taken.accepted_at, taken.send_at, taken.expires_at)
     values = {**delivery_values(taken), "idempotency_key": key, "idempotency_digest": digest, "warn_at": warn_at}
-    if connection.execute(insert_new(connection, delivery), values).rowcount == 0:
+    if _INSERT.run(connection, values) == 0:
         known = repeated(connection, taken.mailbox_id, key, digest)
         if known is None:
             raise ValueError(f"there is a delivery {taken.id} already")

@@ -21,6 +21,7 @@ from sqlalchemy import (
 from postroom.core.delivery import Report, Signal, State, Transition
 from postroom.core.identity import mailbox_of
 from postroom.store.columns import Instant, Number
+from postroom.store.prepared import Write
 from postroom.store.schema import attempt, delivery, transition
 
 LOST = "worker_lost"
@@ -39,20 +40,22 @@ def _next(mailbox_id: ColumnElement[str], delivery_id: ColumnElement[str]) -> Co
 
 
 _OF, _ID = bindparam("of_mailbox", type_=Text()), bindparam("of_delivery", type_=Text())
-_ADD = insert(transition).from_select(
-    _COLUMNS,
-    select(
-        _OF,
-        _ID,
-        _next(_OF, _ID),
-        bindparam("at_time", type_=Instant()),
-        bindparam("to_state", type_=Text()),
-        bindparam("by_cause", type_=Text()),
-        bindparam("by_whom", type_=Text()),
-        bindparam("with_attempt", type_=Number),
-        bindparam("for_reason", type_=Text()),
-        bindparam("with_note", type_=Text()),
-    ),
+_ADD = Write(
+    insert(transition).from_select(
+        _COLUMNS,
+        select(
+            _OF,
+            _ID,
+            _next(_OF, _ID),
+            bindparam("at_time", type_=Instant()),
+            bindparam("to_state", type_=Text()),
+            bindparam("by_cause", type_=Text()),
+            bindparam("by_whom", type_=Text()),
+            bindparam("with_attempt", type_=Number),
+            bindparam("for_reason", type_=Text()),
+            bindparam("with_note", type_=Text()),
+        ),
+    )
 )
 
 
@@ -81,7 +84,7 @@ def add(
         "for_reason": because,
         "with_note": note,
     }
-    connection.execute(_ADD, values)
+    _ADD.run(connection, values)
 
 
 def add_all(
