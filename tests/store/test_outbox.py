@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from postroom.core.delivery import Attempt, Delivery, Recipient, RecipientState, SentCopy, Signal, State
-from postroom.core.events import Event, EventType
+from postroom.core.events import Event, EventType, delivery_data
 from postroom.core.health import State as HealthState
 from postroom.core.mailbox import Direction, Mailbox
 from postroom.core.ports.store import HealthChange, IdempotencyConflict, Lease, LeaseLost, Settlement, Store
@@ -96,6 +96,23 @@ async def test_one_request_that_comes_many_times_at_once_is_accepted_once(databa
     assert len((await stores[0].conversations()).items) == 1
     for store in stores:
         await store.close()
+
+
+async def test_of_many_that_are_held_at_once_as_much_is_told_as_of_one(
+    store: Store, world: World, lease: Lease
+) -> None:
+    for author in (None, "Ann", "Ben"):
+        await store.accept(acceptance(world, lease.mailbox_id, author=author))
+    down = health(lease.mailbox_id, Direction.SMTP, HealthState.NEEDS_REAUTH, diagnosis=diagnosis())
+    assert await store.save_health(HealthChange(down, deliveries=Signal.HOLD), HealthState.CONNECTED)
+    told = [one.event for one in await store.events(0) if one.event.type is EventType.DELIVERY_HELD]
+    assert [one.data["author"] for one in told] == [None, "Ann", "Ben"]
+    assert {one.mailbox_id for one in told} == {lease.mailbox_id}
+    for one in told:
+        held = await store.delivery(one.data["id"])
+        assert held is not None
+        assert held.state is State.HELD
+        assert one.data == delivery_data(held)
 
 
 async def test_a_hold_and_an_acceptance_at_once_leave_nothing_queued(database_url: str, world: World) -> None:

@@ -12,14 +12,14 @@ from sqlalchemy import ColumnElement, Connection, Select, Update, and_, bindpara
 from postroom.core.delivery import OPEN, Delivery, State, sources, step
 from postroom.core.delivery import Signal as DeliverySignal
 from postroom.core.diagnosis.verdict import Diagnosis
-from postroom.core.events import Event, EventType, delivery_data
+from postroom.core.events import Event, EventType, delivery_data, rfc3339
 from postroom.core.health import UNTOLD, Health
 from postroom.core.health import State as HealthState
 from postroom.core.mailbox import Direction
 from postroom.core.ports.store import HealthChange, MailboxGone
 from postroom.store import eventlog, story
 from postroom.store.prepared import Read
-from postroom.store.rows import delivery_of_row, health_of_row, health_values
+from postroom.store.rows import health_of_row, health_values, recipient_values
 from postroom.store.schema import among, delivery, health, mailbox
 
 NewId = Callable[[], str]
@@ -71,8 +71,7 @@ def save(connection: Connection, change: HealthChange, was: HealthState, now: da
         return False
     events = list(change.events)
     if change.deliveries is DeliverySignal.HOLD:
-        held = _hold(connection, new, now, change.by)
-        events += [held_event(one, new_id(), now) for one in held]
+        events += _hold(connection, new, now, change.by, new_id)
     elif change.deliveries is DeliverySignal.RELEASE:
         _release(connection, new.mailbox_id, now, change.by)
     eventlog.append(connection, events)
@@ -117,13 +116,45 @@ def _moved(mailbox_id: str, signal: DeliverySignal) -> Update:
     return update(delivery).where(_movable(mailbox_id, signal)).values(state=str(_target(signal)))
 
 
-def _hold(connection: Connection, why: Health, now: datetime, by: str | None) -> list[Delivery]:
+def _hold(connection: Connection, why: Health, now: datetime, by: str | None, new_id: NewId) -> list[Event]:
+    """What is told of each. There may be 100,000: of each row only that is read."""
     hold = DeliverySignal.HOLD
     movable = _movable(why.mailbox_id, hold)
     story.add_all(connection, movable, now, _target(hold), hold, by=by, because=because(why))
     moved = _moved(why.mailbox_id, hold).values(updated_at=now, diagnosis=_kept(why.diagnosis))
-    rows = connection.execute(moved.returning(delivery)).all()
-    return sorted(map(delivery_of_row, rows), key=lambda one: one.id)
+    rows = connection.execute(moved.returning(*_TOLD)).all()
+    diagnosis, state = _kept(why.diagnosis), str(_target(hold))
+    told = [
+        {
+            "id": row.id,
+            "mailbox_id": why.mailbox_id,
+            "message_id": row.rfc_message_id,
+            "conversation_id": row.conversation_id,
+            "state": state,
+            "attempt_count": row.attempts,
+            "author": row.author,
+            "recipients": recipient_values(row),
+            "diagnosis": diagnosis,
+            "accepted_at": rfc3339(row.accepted_at),
+            "expires_at": rfc3339(row.expires_at),
+        }
+        for row in sorted(rows, key=lambda row: row.id)
+    ]
+    return [Event(new_id(), EventType.DELIVERY_HELD, now, why.mailbox_id, data) for data in told]
+
+
+_TOLD = (
+    delivery.c.id,
+    delivery.c.rfc_message_id,
+    delivery.c.conversation_id,
+    delivery.c.attempts,
+    delivery.c.author,
+    delivery.c.recipients,
+    delivery.c.bounces,
+    delivery.c.accepted_at,
+    delivery.c.expires_at,
+)
+"""What core.events.delivery_data says of a delivery, but for what is the same of all that are held together."""
 
 
 def _kept(diagnosis: Diagnosis | None) -> dict[str, Any] | None:

@@ -242,6 +242,11 @@ def _recipients(row: Row[Any]) -> tuple[Recipient, ...]:
     return tuple(bounced.get(one.address, one) if one.state is RecipientState.ACCEPTED else one for one in recipients)
 
 
+def recipient_values(row: Row[Any]) -> list[Values]:
+    """The same, as events and rows have them."""
+    return [one.as_dict() for one in _recipients(row)] if row.bounces else row.recipients
+
+
 def attempt_values(mailbox_id: str, attempt: Attempt) -> Values:
     return {
         "mailbox_id": mailbox_id,
