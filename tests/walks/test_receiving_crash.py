@@ -14,8 +14,8 @@ from tests.rig.clients import until
 from tests.walks.letters import arrived, as_served, letter, many, names, numbered
 from tests.walks.postroom import Postroom, settings_for
 
-KILLS = int(os.environ.get("POSTROOM_TEST_KILLS", "5"))
-COUNT = 400 * KILLS  # so that a life is long enough to bring something
+KILLS = int(os.environ.get("POSTROOM_TEST_KILLS", "3"))
+COUNT = 250 * KILLS  # so that a life is long enough to bring something
 TAKEN_OVER = 25.0  # a dead worker's time to live is 15 seconds
 
 
@@ -53,7 +53,7 @@ async def test_killed_at_any_moment_of_a_first_reading_it_has_every_message_once
         await postroom.kill()
         await rows(database_url, "DELETE FROM worker")  # as if its time to live were over: nobody waits 15 seconds
         await postroom.start()
-    found = await arrived(postroom, mailbox, COUNT, seconds=60)
+    found = await arrived(postroom, mailbox, COUNT, seconds=90)
     assert names(found) == numbered("old", COUNT)
     assert await rows(database_url, "SELECT uid, outcome FROM ledger ORDER BY uid") == [
         (uid, "fetched") for uid in range(1, COUNT + 1)
