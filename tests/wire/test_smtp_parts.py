@@ -96,7 +96,7 @@ def test_capabilities_are_read_in_any_case_and_either_form():
     found = capabilities_of(
         Lines(250, ("250-me", "250-size 100", "250-AUTH=LOGIN", "250-auth PLAIN LOGIN", "250-", "250 X.Y"))
     )
-    assert found.size == 100
+    assert found.told.size == 100
     assert found.mechanisms == ("LOGIN", "PLAIN")
     assert "AUTH" in found
     assert "X.Y" in found
@@ -105,7 +105,7 @@ def test_capabilities_are_read_in_any_case_and_either_form():
 
 @pytest.mark.parametrize("size", ["SIZE", "SIZE 0", "SIZE x", "SIZE -1", "SIZE ²"])
 def test_no_fixed_size_is_no_limit(size):
-    assert capabilities_of(Lines(250, ("250-me", f"250 {size}"))).size is None
+    assert capabilities_of(Lines(250, ("250-me", f"250 {size}"))).told.size is None
 
 
 WORDS = b"250 ok|250-|250 AUTH PLAIN|250 PIPELINING|251 x|220 hi|354 go|334 |235 ok|421 bye|503 what|550 5.1.1 no|"
