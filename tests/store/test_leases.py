@@ -177,3 +177,12 @@ async def test_who_slept_gives_the_others_as_long_again(store: Store, world: Wor
     await store.heartbeat("wrk_two", "host", now, TTL)
     assert await store.claim("wrk_two", now, patience=timedelta(hours=1)) == []
     assert len(await store.claim("wrk_two", now)) == 1
+
+
+async def test_a_heartbeat_that_comes_after_its_worker_ended_does_not_let_it_live_on(
+    store: Store, world: World
+) -> None:
+    await own(store, world, "wrk_one")
+    await store.resign("wrk_one")
+    await store.heartbeat("wrk_one", "host", world.now(), TTL)
+    assert await store.alive(world.now()) == 0

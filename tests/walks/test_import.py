@@ -9,7 +9,7 @@ import signal
 
 import pytest
 
-from postroom.simulator import Simulator
+from postroom.simulator import Behaviour, Fault, Service, Simulator
 from postroom.simulator.accounts import Account
 from tests.rig.sink import Sink
 from tests.walks.postroom import PROGRAM
@@ -184,6 +184,9 @@ async def test_an_import_that_is_interrupted_says_what_is_left(postroom, simulat
         rows.append(simulated(simulator, address, "right"))
     file = written(tmp_path / "mailboxes.csv", rows)
     report = tmp_path / "rest.csv"
+    await simulator.add_fault(
+        Fault(protocol=Service.IMAP, stage="auth", behaviour=Behaviour.SLOW, delay=0.5)  # it is not over too soon
+    )
     process = await asyncio.create_subprocess_exec(
         *PROGRAM,
         *("mailbox", "import", str(file), "--json", "--report", str(report), "--with-passwords"),
@@ -194,6 +197,7 @@ async def test_an_import_that_is_interrupted_says_what_is_left(postroom, simulat
     process.send_signal(signal.SIGINT)
     out, _ = await asyncio.wait_for(process.communicate(), 30)
     assert process.returncode == 130
+    await simulator.clear_faults()
     each, sums = lines((b"".join(began) + out).decode())
     assert len(each) == 150
     assert sums["untried"] > 50

@@ -20,6 +20,7 @@ class Base:
         self._vault = vault
         self._world = world
         self._heard: dict[tuple[str, Direction], datetime] = {}
+        self._resigned: set[str] = set()  # workers of this process that ended
 
     def _event_id(self) -> str:
         return self._world.identifier(Kind.EVENT)

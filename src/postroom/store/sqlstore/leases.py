@@ -18,6 +18,8 @@ class LeaseMethods(Base):
         heard, self._heard = self._heard, {}
 
         def beat(connection: Connection) -> None:
+            if worker_id in self._resigned:
+                return  # a beat that was under way when its worker ended must not let it live on
             leases.heartbeat(connection, worker_id, host, now, ttl)
             directions.note_heard(connection, heard)
 
@@ -40,6 +42,7 @@ class LeaseMethods(Base):
         return await self._read(leases.alive, now)
 
     async def resign(self, worker_id: str) -> None:
+        self._resigned.add(worker_id)
         await self._write(leases.resign, worker_id)
 
     async def ahead(self, worker_id: str, now: datetime) -> dict[str, datetime]:
