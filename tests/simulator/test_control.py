@@ -96,7 +96,7 @@ async def test_outage_and_kick_are_commanded(simulator):
             assert (await http.post("/kick", json={"address": ANNA})).json() == {"kicked": 1}
             assert (await client.rest()).startswith(b"* BYE")
         down = await http.post("/outage", json={"protocol": "imap"})
-        assert down.json() == {"listening": {"imap": False, "smtp": True}}
+        assert down.json() == {"listening": {"imap": False, "smtp": True, "oauth": True}}
         up = await http.post("/outage", json={"protocol": "imap", "up": True})
         assert up.json() == {"listening": {"imap": True, "smtp": True}}
         async with imap(simulator):

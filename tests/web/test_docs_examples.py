@@ -10,7 +10,7 @@ from standardwebhooks import Webhook
 
 from postroom.simulator import Behaviour, Simulator
 from postroom.simulator.control import control_app
-from postroom.simulator.fault import IMAP_STAGES, SMTP_STAGES
+from postroom.simulator.fault import STAGES
 
 DOCS = Path(__file__).parents[2] / "docs"
 SIMULATOR = (DOCS / "simulator.md").read_text()
@@ -46,7 +46,7 @@ async def test_the_simulator_example_holds():
 
 
 def test_every_stage_and_every_behaviour_is_listed():
-    for protocol, stages in (("imap", IMAP_STAGES), ("smtp", SMTP_STAGES)):
+    for protocol, stages in STAGES.items():
         listed = re.search(rf"Stages of `{protocol}`: (.*?)\.\n", SIMULATOR, re.DOTALL)[1]
         assert set(re.findall(r"`(\w+)`", listed)) == stages
     table = SIMULATOR.partition("| behaviour |")[2].partition("\n\n")[0]

@@ -31,6 +31,7 @@ def run(
     imaps_port: int = typer.Option(8993, help="IMAP over TLS."),
     smtp_port: int = typer.Option(8587, help="Plain SMTP with STARTTLS."),
     smtps_port: int = typer.Option(8465, help="SMTP over TLS."),
+    oauth_port: int = typer.Option(8027, help="The authorization server: OAuth and OpenID Connect."),
     control_port: int = typer.Option(8026, help="The control API."),
     ca_file: Path | None = typer.Option(None, help="Write its CA certificate here."),
 ) -> None:
@@ -47,6 +48,7 @@ def run(
             ca_file.write_text(simulator.ca_pem)
         say(f"IMAP {simulator.host}:{simulator.imap_port}, with TLS {simulator.imaps_port}")
         say(f"SMTP {simulator.host}:{simulator.smtp_port}, with TLS {simulator.smtps_port}")
+        say(f"OAuth {simulator.issuer}, client {simulator.oauth.client_id}, secret {simulator.oauth.client_secret}")
         say(f"Control http://{simulator.host}:{simulator.control_port}, its CA at /ca.pem")
         for address, _ in accounts:
             say(f"Account {escape(address)}")
@@ -63,6 +65,7 @@ def run(
                 imaps_port=imaps_port,
                 smtp_port=smtp_port,
                 smtps_port=smtps_port,
+                oauth_port=oauth_port,
                 control_port=control_port,
                 accounts=accounts,
                 ready=ready,
@@ -80,8 +83,10 @@ def run(
 
 @app.command("fail")
 def fail_(
-    protocol: Service = typer.Argument(help="imap or smtp."),
-    stage: str = typer.Argument(help="For example connect, tls, greeting, auth, select, fetch, mail, rcpt, data, dot."),
+    protocol: Service = typer.Argument(help="imap, smtp or oauth."),
+    stage: str = typer.Argument(
+        help="For example connect, tls, greeting, auth, select, fetch, mail, rcpt, data, dot, token."
+    ),
     answer: str | None = typer.Argument(
         None, help="What it answers instead; \\n begins another line, {tag} is filled in."
     ),
@@ -120,8 +125,8 @@ def replay(
     """Play a recorded failure, until it is cleared: clients meet the words that were recorded.
 
     A record is what `postroom diagnose --jsonl` reads: direction, stage, raw, and where known status, response_code,
-    smtp_code, enhanced. `data` is played after the final dot, `send` at MAIL; `dns` and `oauth` cannot be played,
-    because no mail server says them.
+    smtp_code, enhanced. `data` is played after the final dot, `send` at MAIL, `oauth` at the token endpoint; `dns`
+    cannot be played, because no server says it.
 
     Examples: postroom simulate replay failures.jsonl --id smtp-0002
 
@@ -178,7 +183,7 @@ def mend(
 
 @app.command()
 def outage(
-    protocol: Service = typer.Argument(help="imap or smtp."),
+    protocol: Service = typer.Argument(help="imap, smtp or oauth."),
     seconds: float | None = typer.Option(None, help="Back after so long; otherwise with `mend`."),
     control: str = _CONTROL,
 ) -> None:
@@ -196,6 +201,16 @@ def password(
     """Change an account's password; its open sessions are dropped, as real providers do."""
     _call(control, "PATCH", f"/accounts/{address}", {"password": new})
     say(f"{escape(address)} has a new password.")
+
+
+@app.command()
+def revoke(
+    address: str | None = typer.Argument(None, help="The account; all accounts without it."),
+    control: str = _CONTROL,
+) -> None:
+    """Take back the access that was given with OAuth: tokens die, the sessions signed in with them end."""
+    _call(control, "POST", "/oauth/revoke", {"address": address})
+    say(f"The access to {escape(address) if address else 'all accounts'} is taken back.")
 
 
 @app.command()

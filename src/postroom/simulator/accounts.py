@@ -58,7 +58,7 @@ class Account:
     """One account. `quota` is in bytes; `connection_limit` counts IMAP sessions; None is without limit.
 
     `saves_sent`: what is sent over SMTP is put into Sent by the provider. `idle`: whether IDLE is offered.
-    `access_token` is what XOAUTH2 and OAUTHBEARER must present; without one they are refused.
+    `access_token` is taken by XOAUTH2 and OAUTHBEARER beside those that the authorization server gave.
     """
 
     address: str

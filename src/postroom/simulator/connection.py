@@ -71,6 +71,13 @@ class Connection:
             raise LineTooLong
         return line.removesuffix(b"\r")
 
+    async def read_some(self) -> bytes:
+        """What has come, at least a byte."""
+        await self.wait_for_input()
+        data = bytes(self._buffer)
+        self._buffer.clear()
+        return data
+
     async def read_exactly(self, size: int) -> bytes:
         while len(self._buffer) < size:
             await self._fill()

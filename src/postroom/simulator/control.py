@@ -19,12 +19,13 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 
 from postroom.simulator.fault import Fault, FieldError, NotThere
-from postroom.simulator.state import fault_state, message_state, submission_state
+from postroom.simulator.oauth.grants import MAIL_SCOPE
+from postroom.simulator.state import fault_state, message_state, oauth_state, submission_state
 
 if TYPE_CHECKING:
     from postroom.simulator.simulator import Simulator
 
-Protocol = Literal["imap", "smtp"]
+Protocol = Literal["imap", "smtp", "oauth"]
 
 
 class _Body(BaseModel):
@@ -83,6 +84,30 @@ class RecordIn(_Body):
     times: int | None = None
 
 
+class OAuthChange(_Body):
+    """What is to be changed of the authorization server; what is left out stays."""
+
+    client_id: str = ""
+    client_secret: str = ""
+    redirect_uris: list[str] | None = None
+    access_token_seconds: Annotated[int, Field(ge=1)] = 3600
+    refresh_token_seconds: Annotated[int, Field(ge=1)] | None = None
+    rotates: bool = True
+
+
+class TokensIn(_Body):
+    """For whom, and with which scope."""
+
+    address: str
+    scope: str = MAIL_SCOPE
+
+
+class RevocationIn(_Body):
+    """Whose access is taken back; all people's without an address."""
+
+    address: str | None = None
+
+
 class OutageIn(_Body):
     """`seconds`: back after so long. `up`: false starts an outage, true ends one."""
 
@@ -128,6 +153,7 @@ def control_app(simulator: Simulator) -> FastAPI:
     app.add_exception_handler(FieldError, _on_field_error)
     app.add_exception_handler(RequestValidationError, _on_invalid_request)
     _add_mail_routes(app, simulator)
+    _add_sign_in_routes(app, simulator)
     _add_failure_routes(app, simulator)
     return app
 
@@ -194,6 +220,21 @@ def _add_mail_routes(app: FastAPI, simulator: Simulator) -> None:
         if not 1 <= number <= len(simulator.outbox):
             raise NotThere("number", f"the outbox holds {len(simulator.outbox)} messages, counted from 1")
         return Response(simulator.outbox[number - 1].raw, media_type="message/rfc822")
+
+
+def _add_sign_in_routes(app: FastAPI, simulator: Simulator) -> None:
+    @app.patch("/oauth")
+    async def change_oauth(change: OAuthChange) -> dict[str, Any]:
+        simulator.oauth.change(**change.model_dump(exclude_unset=True))
+        return oauth_state(simulator)
+
+    @app.post("/oauth/tokens", status_code=201)
+    async def give_tokens(wanted: TokensIn) -> dict[str, Any]:
+        return simulator.give_tokens(wanted.address, wanted.scope)
+
+    @app.post("/oauth/revoke")
+    async def revoke(wanted: RevocationIn) -> dict[str, int]:
+        return {"ended": simulator.revoke(wanted.address)}
 
 
 def _add_failure_routes(app: FastAPI, simulator: Simulator) -> None:

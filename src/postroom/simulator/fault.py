@@ -33,14 +33,19 @@ IMAP_STAGES = frozenset(
 SMTP_STAGES = frozenset(
     {"connect", "tls", "greeting", "ehlo", "starttls", "auth", "mail", "rcpt", "data", "dot", "noop", "quit"}
 )
-_BEFORE_SIGN_IN = frozenset({"connect", "tls", "greeting", "capability", "ehlo", "starttls"})
+OAUTH_STAGES = frozenset({"connect", "discovery", "authorize", "device", "token", "userinfo", "revoke"})
+_BEFORE_SIGN_IN = frozenset({"connect", "tls", "greeting", "capability", "ehlo", "starttls", "discovery", "device"})
 
 
 class Service(StrEnum):
-    """The two services of the simulated provider."""
+    """The services of the simulated provider."""
 
     IMAP = "imap"
     SMTP = "smtp"
+    OAUTH = "oauth"
+
+
+STAGES = {Service.IMAP: IMAP_STAGES, Service.SMTP: SMTP_STAGES, Service.OAUTH: OAUTH_STAGES}
 
 
 class Behaviour(StrEnum):
@@ -103,7 +108,8 @@ class Fault:
     many, None when it is cleared.
 
     `takes_effect` says whether the command is carried out although the answer is another: with `dot` and `close`,
-    whether the message was accepted. Unless set, it follows the answer: OK, 2xx and 3xx do, all else does not.
+    whether the message was accepted. Unless set, it follows the answer: OK, 2xx and 3xx do, all else does not; what
+    is asked of the authorization server never does.
 
     `removes` takes capabilities (or SMTP extensions) away for as long as the fault stands; its stage is `capability`
     or `ehlo`. `delay` is in seconds and `rate` in bytes a second, for true answers (slow) and for given ones;
@@ -142,7 +148,7 @@ class Fault:
             raise FieldError("answer", "a fault needs an answer, a behaviour or something that it removes")
 
     def _check_stage(self) -> None:
-        stages = IMAP_STAGES if self.protocol is Service.IMAP else SMTP_STAGES
+        stages = STAGES[self.protocol]
         if self.stage not in stages:
             raise FieldError("stage", f"{self.stage!r} is not a stage of {self.protocol}: {', '.join(sorted(stages))}")
         if self.stage in ("connect", "tls") and self.answer is not None:
@@ -184,8 +190,8 @@ class Fault:
         """Whether the command is carried out. An IDLE that is answered otherwise never is: it would wait for DONE."""
         if self.stage == "idle":
             return False
-        if self.takes_effect is not None:
-            return self.takes_effect
+        if self.takes_effect is not None or self.protocol is Service.OAUTH:
+            return bool(self.takes_effect)
         last = (self.answer or "").rstrip().splitlines()[-1:] or [""]
         return bool(re.match(r"(\{tag\} OK\b|[23]\d\d\b)", last[0]))
 

@@ -1,4 +1,4 @@
-"""The four ports of the provider: IMAP and SMTP, each plain and with TLS, up or down. What is said there: sessions."""
+"""The ports of the provider: IMAP and SMTP, each plain and with TLS, and OAuth, up or down. What is said: sessions."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from postroom.simulator.fault import CERTIFICATE_FAULTS, HANDSHAKE_FAILURE_ALERT
 from postroom.simulator.imap import folders, messages
 from postroom.simulator.imap.session import ImapSession
 from postroom.simulator.listener import Listener
+from postroom.simulator.oauth.session import OAuthSession
 from postroom.simulator.session import House, Session
 from postroom.simulator.smtp import SmtpSession
 
@@ -24,7 +25,7 @@ _CLOSING_SECONDS = 2.0
 
 
 class Ports:
-    """Listens on all four, serves what connects, suffers outages. `wanted` maps (service, TLS) to a port number."""
+    """Listens on all, serves what connects, suffers outages. `wanted` maps (service, TLS) to a port number."""
 
     def __init__(self, host: str, wanted: dict[tuple[Service, bool], int], house: House) -> None:
         self._host = host
@@ -50,6 +51,12 @@ class Ports:
 
     def number(self, service: Service, *, tls: bool) -> int:
         return self._listeners[service, tls].port
+
+    @property
+    def issuer(self) -> str:
+        """The address of the authorization server."""
+        host = f"[{self._host}]" if ":" in self._host else self._host
+        return f"http://{host}:{self.number(Service.OAUTH, tls=False)}"
 
     def listens(self, service: Service) -> bool:
         return all(listener.is_up for (of, _), listener in self._listeners.items() if of is service)
@@ -117,6 +124,8 @@ class Ports:
     def _session(self, service: Service, connection: Connection) -> Session:
         if service is Service.SMTP:
             return SmtpSession(connection, self._house)
+        if service is Service.OAUTH:
+            return OAuthSession(connection, self._house, self.issuer)
         return ImapSession(connection, self._house, folders.COMMANDS | messages.COMMANDS)
 
 

@@ -6,17 +6,16 @@ The words are kept; what is added is only the wire form without which a client c
 
 from __future__ import annotations
 
+import json
 import re
+from http import HTTPStatus
 from typing import TypedDict
 
 from postroom.simulator.fault import Behaviour, Fault, FieldError, Service
 
 _SMTP_STAGE = {"data": "dot", "send": "mail", "logout": "quit"}
 _SMTP_CODE = {"greeting": 554, "ehlo": 502, "starttls": 454, "auth": 535, "mail": 550, "rcpt": 550, "dot": 554}
-_UNPLAYABLE = {
-    "dns": "a name lookup never reaches a mail server",
-    "oauth": "the answer came from a token endpoint, not from a mail server",
-}
+_UNPLAYABLE = {"dns": "a name lookup never reaches a mail server"}
 _TLS_WORDS: tuple[tuple[str, Behaviour], ...] = (
     (r"not yet valid", Behaviour.NOT_YET_VALID),
     (r"expired", Behaviour.EXPIRED),
@@ -36,6 +35,13 @@ _CONNECT_WORDS: tuple[tuple[str, Behaviour], ...] = (
     (r"time(d)?[- ]?out|did not properly respond|after \d+ ?ms", Behaviour.HANG),
     (r"reset|abort|10054|104\b", Behaviour.RESET),
 )
+_PHRASES = "|".join(re.escape(one.phrase) for one in HTTPStatus if one >= 400)
+_HTTP_STATUS = re.compile(
+    rf"\b([45]\d\d) (?:{_PHRASES})\b|\bHTTP(?:/[\d.]+)?(?: Error)? ([45]\d\d)\b|\bHTTPError ([45]\d\d)\b"
+    r"|\bstatus(?: code)?[:= ]+([45]\d\d)\b|^([45]\d\d)[: -]",
+    re.IGNORECASE,
+)
+_UNREACHED = r"network error|could(n't| not) connect|connection error|unreachable"
 _LOST = r"\beof\b|connection (was )?(lost|closed|reset|aborted|timed out)|unexpected(ly)? (end|closed)|response: -1"
 _TRANSCRIPT_LINE = re.compile(r"^\s*(?:S:|<==?|<-|Server:)\s*['\"]?\s*(.*?)(?:\\r\\n)?['\"]?\s*$")
 _TAGGED = re.compile(r"^[A-Za-z0-9.]{1,12} (OK|NO|BAD)\b", re.IGNORECASE)
@@ -68,14 +74,17 @@ def fault_from_record(
 
     `stage` is the stage of the evidence: `data` is played after the final dot, where servers judge content, and `send`
     (somewhere in MAIL, RCPT, DATA) at MAIL. `account` counts only where somebody has signed in, `times` not for a
-    refused connection. Raises FieldError for `dns` and `oauth`, which no mail server says.
+    refused connection. `oauth` is played at the token endpoint, whatever the direction. Raises FieldError for `dns`,
+    which no server says.
     """
     try:
         protocol = Service(direction)
     except ValueError:
-        raise FieldError("direction", "must be imap or smtp") from None
+        raise FieldError("direction", f"must be one of {', '.join(Service)}") from None
     if stage in _UNPLAYABLE:
         raise FieldError("stage", f"{stage} cannot be played here: {_UNPLAYABLE[stage]}")
+    if stage == "oauth":
+        return _at_token_endpoint(raw, status or (str(smtp_code) if smtp_code else None), account, times)
     if stage in ("connect", "tls"):
         behaviour = _by_words(_TLS_WORDS if stage == "tls" else _CONNECT_WORDS, raw) or Behaviour.CLOSE
         counted = None if behaviour is Behaviour.REFUSE else times
@@ -94,6 +103,41 @@ def fault_from_record(
         else _imap_answer(raw, stage, status, response_code)
     )
     return Fault(protocol=protocol, stage=stage, answer=answer, account=who, times=times)
+
+
+def _at_token_endpoint(raw: str, status: str | None, account: str | None, times: int | None) -> Fault:
+    """As a token endpoint answers (RFC 6749 5.2): the body is the JSON that the text holds, else all of it; the status
+    is the text's own, or that of the error."""
+    answered = status is not None or "{" in raw or _HTTP_STATUS.search(raw) is not None
+    behaviour, answer = None, None
+    if not answered and re.search(rf"{_UNREACHED}|{_LOST}", raw, re.IGNORECASE):
+        behaviour = Behaviour.CLOSE
+    else:
+        body = _json_in(raw) or raw
+        answer = f"HTTP {_http_status(raw, body, status)}\n{body}"
+    return Fault(
+        protocol=Service.OAUTH, stage="token", answer=answer, behaviour=behaviour, account=account, times=times
+    )
+
+
+def _json_in(raw: str) -> str:
+    start = raw.find("{")
+    while start >= 0:
+        try:
+            _, end = json.JSONDecoder().raw_decode(raw, start)
+        except ValueError:
+            start = raw.find("{", start + 1)
+            continue
+        return raw[start:end]
+    return ""
+
+
+def _http_status(raw: str, body: str, status: str | None) -> int:
+    if status is not None and re.fullmatch(r"[45]\d\d", status):
+        return int(status)
+    if match := _HTTP_STATUS.search(raw):
+        return int(next(group for group in match.groups() if group))
+    return 401 if "invalid_client" in body else 400
 
 
 def _by_words(words: tuple[tuple[str, Behaviour], ...], raw: str) -> Behaviour | None:

@@ -13,15 +13,18 @@ from postroom.simulator.accounts import Account, Accounts
 from postroom.simulator.certificates import Certificates
 from postroom.simulator.connection import Connection, ConnectionEnded
 from postroom.simulator.fault import CERTIFICATE_FAULTS, HANDSHAKE_FAILURE_ALERT, Behaviour, Fault, Faults, Service
+from postroom.simulator.oauth.grants import AuthorizationServer
+from postroom.simulator.sasl import Credentials
 
 _log = logging.getLogger(__name__)
 
 
 @dataclass(slots=True)
 class House:
-    """What every session is given: the accounts, the faults, the certificates, the limits."""
+    """What every session is given: the accounts, who may have tokens, the faults, the certificates, the limits."""
 
     accounts: Accounts
+    oauth: AuthorizationServer
     faults: Faults
     certificates: Certificates
     max_message_size: int = 26_214_400
@@ -32,6 +35,14 @@ class House:
 
     def next_number(self) -> int:
         return next(self._numbers)
+
+    def opened(self, credentials: Credentials) -> Account | None:
+        """The account that these credentials open."""
+        account = self.accounts.find(credentials.username)
+        if account is None:
+            return None
+        by_token = credentials.is_token and self.oauth.opens(credentials.secret, account.address)
+        return account if by_token or account.accepts(credentials) else None
 
 
 class Session(ABC):
@@ -44,6 +55,7 @@ class Session(ABC):
         self.house = house
         self.number = house.next_number()
         self.account: Account | None = None
+        self.token = ""  # the access token that it was signed in with
 
     async def run(self) -> None:
         """Serve until the client or a fault ends it; closing is the caller's. Never raises: a defect of ours is kept in
@@ -120,6 +132,15 @@ class Session(ABC):
     async def play(self, fault: Fault, stage: str, tag: str) -> None:
         """Give the fault's answer, then do as it behaves. Raises ConnectionEnded where that is the end."""
         await self.connection.begin_fault(fault)
+        await self.say(fault, stage, tag)
+        await self.connection.begin_fault(None)
+        if fault.behaviour is Behaviour.CLOSE:
+            raise ConnectionEnded("closed on command")
+        if fault.behaviour is Behaviour.HANG:
+            await self.connection.hang()
+
+    async def say(self, fault: Fault, stage: str, tag: str) -> None:
+        """The fault's answer, line by line. Raises ConnectionEnded where it is a goodbye."""
         for line in (fault.answer or "").splitlines():
             text = line.replace("{tag}", tag)
             await self.connection.send(text.encode("utf-8", "surrogateescape") + b"\r\n")
@@ -127,11 +148,6 @@ class Session(ABC):
                 await self.connection.read_line()
             if text.upper().startswith("* BYE") or text.startswith("421"):
                 raise ConnectionEnded("the server said goodbye on command")
-        await self.connection.begin_fault(None)
-        if fault.behaviour is Behaviour.CLOSE:
-            raise ConnectionEnded("closed on command")
-        if fault.behaviour is Behaviour.HANG:
-            await self.connection.hang()
 
     async def upgrade(self) -> None:
         """STARTTLS was answered: speak TLS, or what the fault at `tls` wants."""

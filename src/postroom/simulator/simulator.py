@@ -27,6 +27,7 @@ from postroom.simulator.certificates import Certificates
 from postroom.simulator.fault import Fault, Faults, FieldError, NotThere, Service, StandingFault
 from postroom.simulator.folder import Folder, StoredMessage
 from postroom.simulator.imap.session import ImapSession
+from postroom.simulator.oauth.grants import MAIL_SCOPE, AuthorizationServer, OAuthChanges
 from postroom.simulator.ports import Ports
 from postroom.simulator.replay import RecordFacts, fault_from_record
 from postroom.simulator.session import House, Session
@@ -54,6 +55,7 @@ class Simulator:
         imaps_port: int = 0,
         smtp_port: int = 0,
         smtps_port: int = 0,
+        oauth_port: int = 0,
         control_port: int | None = 0,
         now: Callable[[], datetime] = _utc_now,
         plain_sign_in: bool = True,
@@ -61,14 +63,16 @@ class Simulator:
     ) -> None:
         self.host = host
         self.accounts = Accounts(now)
+        self.oauth = AuthorizationServer(now)
         self.faults = Faults()
         self._certificates = Certificates(host)
-        self._house = House(self.accounts, self.faults, self._certificates, max_message_size, plain_sign_in)
+        self._house = House(self.accounts, self.oauth, self.faults, self._certificates, max_message_size, plain_sign_in)
         wanted = {
             (Service.IMAP, False): imap_port,
             (Service.IMAP, True): imaps_port,
             (Service.SMTP, False): smtp_port,
             (Service.SMTP, True): smtps_port,
+            (Service.OAUTH, False): oauth_port,
         }
         self._ports = Ports(host, wanted, self._house)
         self.control_port = control_port
@@ -109,6 +113,15 @@ class Simulator:
     @property
     def smtps_port(self) -> int:
         return self._ports.number(Service.SMTP, tls=True)
+
+    @property
+    def oauth_port(self) -> int:
+        return self._ports.number(Service.OAUTH, tls=False)
+
+    @property
+    def issuer(self) -> str:
+        """The authorization server's address: what its metadata is found by (OpenID Discovery)."""
+        return self._ports.issuer
 
     @property
     def ca_pem(self) -> str:
@@ -190,6 +203,25 @@ class Simulator:
         """How often each Message-ID was accepted."""
         return dict(Counter(submission.message_id for submission in self.outbox))
 
+    # Signing in with OAuth
+
+    def change_oauth(self, **changes: Unpack[OAuthChanges]) -> None:
+        """The client's secret, its redirect addresses, how long tokens last. Raises FieldError."""
+        self.oauth.change(**changes)
+
+    def give_tokens(self, address: str, scope: str = MAIL_SCOPE) -> dict[str, Any]:
+        """Tokens for an account as the token endpoint gives them, without a browser. Raises NotThere."""
+        return self.oauth.give(self.accounts.get(address).address, self.issuer, scope)
+
+    def revoke(self, address: str | None = None) -> int:
+        """The person takes the access back (all people without an address): tokens die, and the sessions that were
+        signed in with them end. Returns how many did. Raises NotThere."""
+        gone = self.oauth.revoke(None if address is None else self.accounts.get(address).address)
+        ended = [session for session in self.sessions if session.token in gone]
+        for session in ended:
+            session.connection.say_and_close(session.goodbye("The access was taken back"))
+        return len(ended)
+
     # Failing
 
     async def add_fault(self, fault: Fault) -> StandingFault:
@@ -241,7 +273,7 @@ def _service(protocol: Service | str) -> Service:
     try:
         return Service(protocol)
     except ValueError:
-        raise FieldError("protocol", "must be imap or smtp") from None
+        raise FieldError("protocol", f"must be one of {', '.join(Service)}") from None
 
 
 async def serve(
@@ -251,6 +283,7 @@ async def serve(
     imaps_port: int = 0,
     smtp_port: int = 0,
     smtps_port: int = 0,
+    oauth_port: int = 0,
     control_port: int = 0,
     accounts: Iterable[tuple[str, str]] = (),
     ready: Callable[[Simulator], None] | None = None,
@@ -263,6 +296,7 @@ async def serve(
         imaps_port=imaps_port,
         smtp_port=smtp_port,
         smtps_port=smtps_port,
+        oauth_port=oauth_port,
         control_port=control_port,
     )
     for address, password in accounts:

@@ -151,9 +151,9 @@ class SmtpSession(Session):
         await self.perform("auth", partial(self._verify, credentials), username=credentials.username)
 
     async def _verify(self, credentials: Credentials) -> bytes:
-        account = self.house.accounts.find(credentials.username)
-        if account is not None and account.accepts(credentials):
+        if (account := self.house.opened(credentials)) is not None:
             self.account = account
+            self.token = credentials.secret if credentials.is_token else ""
             return b"235 2.7.0 Signed in\r\n"
         challenge = refusal(credentials.mechanism)
         if challenge is not None and not self.connection.is_muted:

@@ -1,4 +1,4 @@
-"""What is shown of a simulator, as JSON can hold it: everything but passwords and message text. It changes nothing."""
+"""What is shown of a simulator, as JSON can hold it: everything but secrets and message text. It changes nothing."""
 
 from __future__ import annotations
 
@@ -24,14 +24,30 @@ def simulator_state(simulator: Simulator) -> Json:
             "imaps": simulator.imaps_port,
             "smtp": simulator.smtp_port,
             "smtps": simulator.smtps_port,
+            "oauth": simulator.oauth_port,
             "control": simulator.control_port,
         },
         "listening": {str(service): simulator.listens(service) for service in Service},
+        "oauth": oauth_state(simulator),
         "accounts": [account_state(account) for account in simulator.accounts.by_address.values()],
         "sessions": [session_state(session) for session in simulator.sessions],
         "faults": [fault_state(entry) for entry in simulator.faults.standing.values()],
         "outbox": len(simulator.outbox),
         "crashes": simulator.crashes,
+    }
+
+
+def oauth_state(simulator: Simulator) -> Json:
+    """What clients are told; `asked` is how often each kind of grant was."""
+    server = simulator.oauth
+    return {
+        "issuer": simulator.issuer,
+        "client_id": server.client_id,
+        "redirect_uris": list(server.redirect_uris) if server.redirect_uris is not None else None,
+        "access_token_seconds": server.access_token_seconds,
+        "refresh_token_seconds": server.refresh_token_seconds,
+        "rotates": server.rotates,
+        "asked": dict(server.asked),
     }
 
 

@@ -219,8 +219,8 @@ class ImapSession(Session):
             raise Bad(str(error)) from None
 
     async def _verify(self, tag: str, credentials: Credentials) -> bytes:
-        account = self.house.accounts.find(credentials.username)
-        if account is None or not account.accepts(credentials):
+        account = self.house.opened(credentials)
+        if account is None:
             challenge = refusal(credentials.mechanism)
             if challenge is not None and not self.connection.is_muted:
                 await self.connection.send(b"+ " + challenge + b"\r\n")
@@ -230,6 +230,7 @@ class ImapSession(Session):
         if account.connection_limit is not None and len(others) >= account.connection_limit:
             return _tagged(tag, No("[LIMIT] Too many simultaneous connections"))
         self.account = account
+        self.token = credentials.secret if credentials.is_token else ""
         return f"{tag} OK [CAPABILITY {self.capabilities()}] Signed in\r\n".encode()
 
 
