@@ -98,7 +98,7 @@ async def test_outage_and_kick_are_commanded(simulator):
         down = await http.post("/outage", json={"protocol": "imap"})
         assert down.json() == {"listening": {"imap": False, "smtp": True, "oauth": True}}
         up = await http.post("/outage", json={"protocol": "imap", "up": True})
-        assert up.json() == {"listening": {"imap": True, "smtp": True}}
+        assert up.json() == {"listening": {"imap": True, "smtp": True, "oauth": True}}
         async with imap(simulator):
             pass
 
