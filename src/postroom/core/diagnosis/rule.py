@@ -26,8 +26,9 @@ class Strength(IntEnum):
     PROVIDER = 1  # one provider's own words
     WORDS = 2  # a server's, a library's, an operating system's words
     CODE = 3  # RFC 5530 response code, RFC 3463 enhanced code
-    REPLY = 4  # the three digits, NO, BAD, BYE
-    STAGE = 5  # nothing but the place
+    TOPIC = 4  # words that tell what it is about, no more
+    REPLY = 5  # the three digits, NO, BAD, BYE
+    STAGE = 6  # nothing but the place
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,8 +39,9 @@ class Rule:
     `words`, `also` and `unless` hold phrases in lower case: one of `words` and one of `also` must be there, none of
     `unless`. A phrase may have gaps (…). `replies` are three digits, or one digit for the whole class (which the
     enhanced code shows as well). `enhanced` may begin with `x.` for any class. `unless_codes`, `unless_replies` and
-    `unless_statuses` contradict the words. `example` is a real text, `given` what is known beside it; a test checks
-    that the row matches them. `source` says where the wording is from.
+    `unless_statuses` contradict the words. `topic` is for words that prove little: codes are asked first.
+    `example` is a real text, `given` what is known beside it; a test checks that the row matches them. `source` says
+    where the wording is from.
     """
 
     id: str
@@ -65,6 +67,7 @@ class Rule:
     unless_codes: tuple[str, ...] = ()
     unless_replies: tuple[int, ...] = ()
     unless_statuses: tuple[str, ...] = ()
+    topic: bool = False
     oauth: bool | None = None
     silent: bool | None = None
 
@@ -76,6 +79,8 @@ class Rule:
     def strength(self) -> Strength:
         if self.tls or self.aadsts or "OK" in self.statuses:
             return Strength.FACT
+        if self.topic:
+            return Strength.TOPIC
         if self.words:
             return Strength.PROVIDER if self.providers else Strength.WORDS
         if self.enhanced or self.response_codes:

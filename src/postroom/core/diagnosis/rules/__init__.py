@@ -28,6 +28,7 @@ from postroom.core.diagnosis.rules import (
     sign_in,
     stages,
     tls,
+    topics,
 )
 from postroom.core.mailbox import Direction
 
@@ -50,6 +51,7 @@ FAMILIES = (
     network,
     codes_imap,
     codes_smtp,
+    topics,
     stages,
 )
 

@@ -86,7 +86,8 @@ RULES = (
             no permission to use smtp | open smtp | 无权登 | smtp … turned off | smtp … not enabled | turn on smtp
             smtp authentication is disabled | user has no permission | access rights to this service
             access to this service | smtp … blocked for | smtp … is disabled | smtp … not allowed for
-            smtp … deaktiviert | smtp … désactivé | not activated … smtp | access to smtp … denied | 未开通
+            not authorized to use this service | smtp … deaktiviert | smtp … désactivé | not activated … smtp
+            access to smtp … denied | 未开通
             未开启 | 没有权限
             """
         ),

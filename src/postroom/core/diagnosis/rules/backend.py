@@ -56,7 +56,7 @@ RULES = (
         words=phrases(
             """
             internal error | internal authentication | internal system | internal problem | system error
-            server error | not available | backend | back-end | back end | database error | ldap error
+            server error | not available | backend | back-end | back end | database | ldap error
             ldap server | sql error | mysql error | auth server | authentication server | authentication service
             auth service | auth process | upstream | timeout waiting | auth timeout | authentication timed out
             maintenance | in use | unavailable | overloaded | proxy error | problem with auth | internal failure
@@ -71,7 +71,8 @@ RULES = (
             """
             invalid credentials | wrong password | incorrect | bad password | invalid password
             connection refused | certificate | [errno | econnre | etimedout | mechanism | password or
-            not available for your account | reason unavailable | unavailable for your | unavailable for this
+            in database | in the database | in user database | not available for your account | reason unavailable
+            unavailable for your | unavailable for this
             connection not available | noconnection
             """
         ),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from postroom.core.diagnosis.evidence import Stage
 from postroom.core.diagnosis.rule import MESSAGE, Rule
+from postroom.core.diagnosis.rules.topics import OF_THE_CONTENT
 from postroom.core.diagnosis.verdict import Action
 
 AUTH = frozenset({Stage.AUTH})
@@ -214,7 +215,16 @@ ENHANCED = (
         enhanced=("4.7.0", "4.7.1", "4.2.0", "4.2.1", "4.5.0", "4.5.3", "4.1.8", "4.4.1", "4.7.28"),
     ),
     _smtp("x.3.4", "message_rejected", "message_too_big", MESSAGE, "552 5.3.4", enhanced=("5.3.4", "5.2.3")),
-    _smtp("x.1.7", "message_rejected", "sender_domain", MESSAGE, "501 5.1.7", enhanced=("5.1.7", "5.1.8")),
+    _smtp("x.1.7", "message_rejected", "sender_domain", MESSAGE, "501 5.1.7", enhanced=("5.1.7",)),
+    _smtp(
+        "x.1.8",
+        "message_rejected",
+        "sender_domain",
+        MESSAGE,
+        "501 5.1.8",
+        enhanced=("5.1.8",),
+        action=Action.FIX_SETTINGS,
+    ),
     _smtp(
         "x.1",
         "message_rejected",
@@ -362,6 +372,17 @@ REPLIES = (
         "553 no",
         replies=(553,),
         source="RFC 5321 section 4.2.3",
+    ),
+    Rule(
+        id="code.550.mail",
+        smtp="access_restricted",
+        cause="policy",
+        stages=frozenset({Stage.MAIL}),
+        replies=(517, 521, 541, 550, 551, 554, 571),
+        unless=OF_THE_CONTENT,
+        example="550 no",
+        given={"stage": Stage.MAIL},
+        source="RFC 5321 section 3.3: before a recipient is named, a refusal concerns the sender",
     ),
     _smtp(
         "5xx.message",

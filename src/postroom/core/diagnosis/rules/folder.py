@@ -17,6 +17,7 @@ RULES = (
         action=Action.RETRY,
         cause="folder_busy",
         stages=FOLDERS,
+        unless_statuses=("BYE",),
         words=phrases(
             """
             mailbox busy | mailbox is busy | mailbox is in use | mailbox in use | lock | is being
@@ -94,7 +95,8 @@ RULES = (
             r"""
             doesn't exist | no such mailbox | no such folder | no folder | unknown mailbox | unknown folder
             foldernotfound | could not be found | couldn't be found | not found | not exist | nonexistent
-            non-existent | trycreate | has been deleted | was deleted | mailbox deleted | unable to find
+            non-existent | trycreate | mailbox no longer exists | folder no longer exists | has been deleted
+            was deleted | mailbox deleted | unable to find
             can't find folder | cannot find folder | no matching namespace | must be prefixed | no mailbox
             invalid mailbox | unable to open this mailbox | unable to open mailbox | can't open mailbox
             cannot open mailbox | could not open mailbox | can't open this mailbox | not selectable
@@ -117,5 +119,14 @@ RULES = (
         example="NO Mailbox doesn't exist: m (0.000 + 0.000 secs).",
         given=AT_SELECT,
         source="RFC 5530 NONEXISTENT; Cyrus; Dovecot; Gmail; Exchange; hMailServer",
+    ),
+    Rule(
+        id="folder.legacy-directories",
+        imap="server_misconfigured",
+        cause="server_repair",
+        words=phrases("legacy mailbox directories | reconstruct user"),
+        example="User is using legacy mailbox directories. Reconstruct user first.",
+        given={"stage": Stage.SELECT},
+        source="Cyrus IMAP_USER_LEGACY_DIRS",
     ),
 )

@@ -30,7 +30,8 @@ RULES = (
             sessions limit | limit … connections | connections … limit | connection … limit
             limit of … connections | connected too many times | too many users | too many logged in
             exclusive access by another user | maxconnections | imap connections | too many clients
-            number of simultaneous | already logged in | maximum logins | too many mailbox connections
+            number of simultaneous | number of … sessions | already logged in | maximum logins
+            too many mailbox connections
             connection rate | maildrop | trop de connexions | zu viele verbindungen | zu viele … verbindungen
             trop de … connexions | demasiadas … conexiones | muitas … conexões | troppe … connessioni
             demasiadas conexiones
@@ -281,7 +282,7 @@ RULES = (
             over … sending | limit exceeded | limit … exceeded | exceeded the max | exceed the max
             max … exceeded | maximum number of messages | maximum sending | maximum … rate | ratelimit
             rate limit | rate-limit | throttl | too many messages | too many mails | too many emails
-            sent too many | sending too many | sending too fast | sent too much | too frequently
+            sent too many | sending too many | sending too fast | sending too much | sent too much | too frequently
             sending frequency | frequency … limit | suspicious activity … try again later | quota … sender
             sender … quota | sending capacity | limit on the number | exceeded threshold
             too many recipients from | too much mail from | number of messages ( | number of new
@@ -304,7 +305,7 @@ RULES = (
             mailbox is | recipient mailbox | size exceed | maximum allowed size | message length | spf | dkim
             tls | auth command | nonmail | recipient has exceeded | sasl | has too many recipients
             tenant has exceeded | recipient limit exceeded | recipient thread | storedrv.deliver
-            limit of recipients | connection limit | connections | login frequency | 大小 | not to accept
+            line limit | limit of recipients | connection limit | connections | login frequency | 大小 | not to accept
             recipient limit reached | per message recipient | mailsize | ptr record
             """
         ),

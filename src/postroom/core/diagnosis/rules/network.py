@@ -135,7 +135,7 @@ RULES = (
             server is shutting | please reconnect | read error | write error | not-connected | noconnection
             no connection | broken connection | incomplete read | incompleteread | 0 bytes read | zero bytes
             lost the connection | connection … broken | transport … closed | channel closed | stream closed
-            remote end | connection expired | can't read | unable to read | connection abort
+            remote end | connection expired | connection abort
             stream was destroyed | err_stream | closing connection 0 | command: … => system error
             bad record mac | decryption failed | decryption_failed | connection was lost | socket close
             closed network connection | connection was aborted | connection was reset
@@ -153,6 +153,18 @@ RULES = (
         ),
         example="ConnectionResetError: [Errno 104] Connection reset by peer",
         source="POSIX ECONNRESET, EPIPE; Java, Node, .NET, Go, imaplib, smtplib",
+    ),
+    Rule(
+        id="network.lost.reading",
+        smtp=DOWN,
+        imap=DOWN,
+        unless_codes=ANSWERED,
+        unless_statuses=("NO", "BAD"),
+        cause="connection_lost",
+        given={"stage": Stage.FETCH},
+        words=phrases("can't read | unable to read"),
+        example="* Unable to read from the server",
+        source="clients; a server that answers NO so speaks of its own files",
     ),
     Rule(
         id="network.server-said-later",
@@ -193,7 +205,7 @@ RULES = (
         smtp=DOWN,
         imap=DOWN,
         unless_replies=(5,),
-        unless_codes=ANSWERED,
+        unless_codes=(*ANSWERED, "UNAVAILABLE", "TEMPFAIL", "SERVERBUG", "INUSE", "LIMIT"),
         cause="connection_failed",
         given=AT_CONNECT,
         words=phrases(

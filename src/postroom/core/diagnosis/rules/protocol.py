@@ -85,7 +85,8 @@ RULES = (
         words=phrases(
             """
             internal error | server bug | refer to server log | internal server error | unexpected error
-            unknown error | i/o error | dovecot.index | transaction log | input/output error | fatal error
+            unknown error | unspecified error | i/o error | dovecot.index | transaction log | input/output error
+            fatal error
             system error | io failure | taking too long | processing failed | internal parsing error
             disk error | failed to save | unable to store | save failed | start transaction | transaction commit
             acquire uid | out of synchronization | serious error | operation interrupted | inconsistency detected
@@ -130,7 +131,8 @@ RULES = (
         words=phrases(
             """
             nul character | bare newline | bare lf | command line limit | message contains | header
-            message too | too large | too big | too long | message size | invalid message | parse message
+            message too | excessively large | too large | too big | too long | message size | invalid message
+            parse message
             literal | 8-bit | blank line | date | flag | too many identical | separator | zero-length
             non-ascii | zero byte | empty message | message is empty | nothing to append | bare cr
             message exceeds | malformed | appendable | exceeds the maximum | maximum allowed size | virus | size exceeds

@@ -21,7 +21,7 @@ UNKNOWN_RECIPIENT = phrases(
     no valid recipients | not our customer | not exist | unrouteable | unroutable | unrouted | recipientnotfound
     unknown local | account that you tried to reach | email account that you tried | not known | not listed
     user rejected | domain not found | host unknown | host not found | no mx | nullmx | null mx
-    does not accept mail | doesn't accept mail | cannot receive | can't receive | domain name … not exist
+    does not accept mail | doesn't accept mail | cannot receive | can't receive | domain name … not exist | nxdomain
     domain … no mail | compte du destinataire | destinataire invalide | recipient account | empfänger | disabled
     suspended | inactive | locked | blocked recipient | deactivated | account closed | unknown to address
     non-existent | nonexistent | invalid address | invalid domain | not deliver | no longer | could not be found
@@ -108,6 +108,7 @@ RULES = (
         action=Action.FIX_SETTINGS,
         cause="too_many_recipients",
         stages=MESSAGE,
+        unless_replies=(4,),
         words=phrases(
             """
             too many recipients | too many rcpt | too many addresses | out of allow rcpt | too much recipient
@@ -117,7 +118,7 @@ RULES = (
         ),
         unless=phrases(
             """
-            try again | 4.5.3 | 452 | per hour | per day | hourly | daily | this hour | today
+            try again | per hour | per day | hourly | daily | this hour | today
             """
         ),
         example="The mail server responded: too many recipients.",
@@ -186,7 +187,7 @@ RULES = (
         words=phrases(
             """
             sender address rejected: malformed | bad sender address | invalid sender address syntax
-            sender … syntax | null sender | empty sender | empty envelope sender
+            sender … syntax | need fully-qualified address | mi:imf | null sender | empty sender | empty envelope sender
             """
         ),
         example="501 5.1.7 Bad sender address syntax",
@@ -332,7 +333,8 @@ RULES = (
         unless_replies=(4,),
         words=phrases(
             """
-            from: addresses | header | bare lf | bare cr | line too long | lines too long | line length
+            from: addresses | addresses are not allowed as | header | line limit | bare lf | bare cr | line too long
+            lines too long | line length
             8bitmime | smtputf8 | invalid address | syntax | address must be | malformed | must declare
             non-ascii | invalid character | mime | message-id | multiple from | recipient must
             recipient address must | invalid mail address | empty message | hops | loop | duplicate
@@ -352,7 +354,8 @@ RULES = (
         words=phrases(
             """
             not going to try again | in the queue too long | retry timeout exceeded | message expired
-            retry time … exceeded | delivery time expired | maximum number of delivery attempts
+            retry time … exceeded | retry time not reached … after a long | delivery time expired
+            maximum number of delivery attempts
             """
         ),
         example=(

@@ -21,6 +21,7 @@ RULES = (
             not authorized to send messages from | not authorised to send messages from
             not allowed to send messages from | not permitted to send messages from
             request failed; mailbox unavailable | not available in bridge | unknown sender address
+            invalid return path
             """
         ),
         example=(
@@ -69,7 +70,8 @@ RULES = (
             isn't aligned | permissions to send to | message is not | sender verify failed | spoofed
             invalid from header | malformed | could not be verified | must be specified | callout | anti-spoof
             reputation of the | authentication level | policy: reject | unusual | unresolvable
-            null sender | empty sender | empty envelope | temporarily deferred | invalid sender domain
+            rfc 5322 | rfc 2822 | format | null sender | empty sender | empty envelope | temporarily deferred
+            invalid sender domain
             """
         ),
         example="553 5.7.1 <alice>: Sender address rejected: not owned by user alice",
@@ -168,8 +170,9 @@ RULES = (
         ),
         unless=phrases(
             """
-            url | recipient | content | tls | unauthenticated | sender address | relay | dkim | spf | dmarc
-            helo | attachment | body | message contains | sending as | link | phish
+            url | recipient address | recipient reject | recipient's | content | tls | unauthenticated
+            sender address | relay | dkim | spf | dmarc
+            temporary error | helo | attachment | body | message contains | sending as | link | phish
             our system has detected that this message | may be blacklisted | message … reputation | unusual rate
             too many errors | spamassassin | spam filter | try later | try again later | plus tard | throttled
             server configuration error | message blocked | message was blocked

@@ -122,6 +122,24 @@ RULES = (
         source="Dovecot's log; lavabit magma",
     ),
     Rule(
+        id="setup.no-starttls",
+        smtp=SETUP,
+        imap=SETUP,
+        cause="starttls_not_offered",
+        stages=frozenset({Stage.STARTTLS}),
+        unless_replies=(4,),
+        words=phrases(
+            """
+            tls … not available | tls … not supported | tls … unavailable | tls … not offered | tls … not enabled
+            tls … not advertised | tls … not configured | no tls
+            """
+        ),
+        unless=phrases("due to | temporar | handshake"),
+        example="NO TLS is not available.",
+        given={"stage": Stage.STARTTLS},
+        source="Stalwart, Courier; Postfix smtp_tls_security_level = encrypt",
+    ),
+    Rule(
         id="setup.no-auth",
         smtp=SETUP,
         imap=SETUP,
@@ -163,7 +181,7 @@ RULES = (
             authentication method | auth=plain | unknown auth | ntlm | authenticate plain not
             plain not supported | login not supported | cram-md5 not supported | mechanism … not available
             mechanism … disabled | mechanism … not enabled | unsupported auth␣ | auth method
-            failed to find an authenticator | no authenticator
+            failed to find an authenticator | no authenticator | recognized sasl | do secure authentication
             """
         ),
         unless=phrases(
@@ -373,14 +391,5 @@ RULES = (
         given={"stage": Stage.SEND},
         unless_replies=(4,),
         source="Google SMTP errors; Exim; Postfix smtpd_hard_error_limit",
-    ),
-    Rule(
-        id="setup.legacy-directories",
-        imap=SETUP,
-        cause="server_repair",
-        words=phrases("legacy mailbox directories | reconstruct user"),
-        example="User is using legacy mailbox directories. Reconstruct user first.",
-        given={"stage": Stage.SELECT},
-        source="Cyrus IMAP_USER_LEGACY_DIRS",
     ),
 )

@@ -304,7 +304,8 @@ RULES = (
             """
             disconnected before secure tls connection | connection has been closed (eof) | ssl_error_syscall
             ssl_connect returned=5 | ssl_connect syscall | unexpected eof while | unexpected_eof_while
-            sslexception: connection reset | sslexception: read error | sslexception: write error
+            non-properly terminated | sslexception: connection reset | sslexception: read error
+            sslexception: write error
             """
         ),
         example="Client network socket disconnected before secure TLS connection was established",
