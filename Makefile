@@ -11,7 +11,7 @@ MAKEFLAGS += --no-print-directory
 
 .PHONY: help
 help: ## list these targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 .PHONY: setup
 setup: ## make .venv with Postroom and all that development needs (PYTHON=… chooses the interpreter)
@@ -44,6 +44,10 @@ accuracy: setup ## how often the diagnosis of a failure is right, on the corpus
 .PHONY: demo
 demo: setup ## start Postroom with a mail provider that fails on command
 	@exec $(BIN)/postroom demo
+
+.PHONY: demo-oauth
+demo-oauth: setup ## a mailbox signed in to with OAuth in a headless browser, broken and mended (needs chromium)
+	@exec $(BIN)/python -m tools.demo_oauth
 
 .PHONY: bench
 bench: setup servers ## measure: every program in bench/, one after the other

@@ -227,6 +227,28 @@ async def test_the_button_leads_to_the_provider_and_back_to_the_builder(client, 
     assert (await stranger.get(path_of(link))).status_code == 410
 
 
+async def test_servers_that_nothing_names_are_asked_for_before_the_sign_in(client, stranger, house):
+    oauth = (await client.post("/v1/oauth/clients", json=CLIENT)).json()
+    link = await made(client, client=oauth["id"])
+    address = "anna@unknown.example"
+    looked = await form_of(stranger, link, do="look", address=address)
+    assert re.search(r'id="oauth_imap_host" name="imap_host"[^>]* required', looked.text)
+    known = await form_of(stranger, link, do="look", address="anna@example.com")
+    assert not re.search(r'name="imap_host"[^>]* required', known.text)
+    typed = {"imap_host": "mail.example.com", "imap_port": "993x", "smtp_host": "mail.example.com", "smtp_port": "465"}
+    wrong = await form_of(stranger, link, do="sign_in", address=address, **typed)
+    assert (wrong.status_code, "A port is a number" in wrong.text) == (422, True)
+    onward = await form_of(stranger, link, do="sign_in", address=address, **typed | {"imap_port": "993"})
+    assert "https://accounts.example.com/authorize?state=state-0" in onward.text
+    (authorization,) = house.store.authorizations_by_id.values()
+    assert authorization.settings["imap"]["host"] == "mail.example.com"
+    # What was typed is there for another try.
+    house.authorize.answers["state-0"] = SignInFailed(Why.DECLINED, "You declined.", authorization=authorization)
+    page = await stranger.get("/oauth/callback", params={"state": "state-0", "error": "access_denied"})
+    for name, value in (typed | {"imap_port": "993", "address": address}).items():
+        assert f'name="{name}" value="{value}"' in page.text
+
+
 async def begun(client, stranger):
     oauth = (await client.post("/v1/oauth/clients", json=CLIENT | {"provider": "microsoft", "issuer": ""})).json()
     link = await made(client, client=oauth["id"], return_url=BACK, brand="Example Desk")

@@ -16,7 +16,7 @@ from postroom.core.diagnosis.guides import Guide, canonical_provider, guide_for
 from postroom.core.events import Event, EventType
 from postroom.core.identity import Kind
 from postroom.core.mailbox import AuthKind, Credential, Endpoint
-from postroom.core.oauth.authority import of_provider
+from postroom.core.oauth.authority import ISSUER, of_provider
 from postroom.core.oauth.authorization import Authorization
 from postroom.core.oauth.client import ClientKind, OAuthClient
 from postroom.core.oauth.request import digest
@@ -47,6 +47,11 @@ class Offer:
     password: bool = True
     found: bool = True
     why_nothing: str = ""
+
+    @property
+    def asks_servers(self) -> bool:
+        """Whether whoever signs in may have to name the mail servers: the provider's are not known to everybody."""
+        return self.client is not None and self.client.provider == ISSUER
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,14 +110,16 @@ class Guest:
         why = "" if found.candidates else found.why_nothing(address)
         return Offer(address, known, _guide(known), client, not known.password_off, bool(found.candidates), why)
 
-    async def sign_in(self, link: ConnectLink, address: str, person: str = "") -> Begun:
+    async def sign_in(self, link: ConnectLink, typed: Typed, person: str = "") -> Begun:
         """Begins the sign-in with the provider. Raises NoClient, AddressTaken, NoSuchMailbox, LinkRefused."""
         await self._free(link)
-        wishes = Wishes(name=link.name, reference=link.reference, connect_link=link.id)
+        wishes = Wishes(
+            name=link.name, imap=typed.imap, smtp=typed.smtp, reference=link.reference, connect_link=link.id
+        )
         if link.mailbox_id is not None:
             wanted = Wanted(mailbox_id=link.mailbox_id, client=link.client, username=person, wishes=wishes)
         else:
-            wanted = Wanted(address, client=link.client, username=person, wishes=wishes)
+            wanted = Wanted(typed.address, client=link.client, username=person, wishes=wishes)
         return await self._authorize.begin(wanted)
 
     async def by_password(self, link: ConnectLink, typed: Typed, on_step: OnStep) -> MailboxView:

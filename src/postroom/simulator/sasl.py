@@ -65,9 +65,9 @@ def refusal(mechanism: str) -> bytes | None:
     Google's documentation of XOAUTH2 and RFC 7628 3.2.3 give the two forms.
     """
     if mechanism == "XOAUTH2":
-        reason = {"status": "400", "schemes": "Bearer", "scope": "https://mail.google.com/"}
+        reason = {"status": "400", "schemes": "Bearer", "scope": "mail"}
     elif mechanism == "OAUTHBEARER":
-        reason = {"status": "invalid_token", "scope": "https://mail.google.com/"}
+        reason = {"status": "invalid_token", "scope": "mail"}
     else:
         return None
     return base64.b64encode(json.dumps(reason).encode())

@@ -96,6 +96,7 @@ class AuthorizationServer:
     refresh_token_seconds: int | None = None
     rotates: bool = True
     asked: dict[str, int] = field(default_factory=dict)
+    issued: set[str] = field(default_factory=set, repr=False)  # every code and token there ever was
     _codes: dict[str, Grant] = field(default_factory=dict, repr=False)
     _devices: dict[str, Device] = field(default_factory=dict, repr=False)
     _refresh: dict[str, Grant] = field(default_factory=dict, repr=False)
@@ -136,7 +137,7 @@ class AuthorizationServer:
 
     def consent(self, asked: Asked, account: str) -> str:
         """The person agrees: the code that goes back with the browser."""
-        code = secrets.token_urlsafe(24)
+        code = self._secret()
         until = self.now() + timedelta(seconds=CODE_SECONDS)
         self._codes[code] = Grant(account, asked.scope, until, asked.nonce, asked.challenge, asked.redirect)
         return code
@@ -147,7 +148,7 @@ class AuthorizationServer:
         """The device code and what is shown to the person. Raises OAuthError."""
         if form.get("client_id") != self.client_id:
             raise OAuthError("invalid_client", "The OAuth client was not found.", 401)
-        code = secrets.token_urlsafe(24)
+        code = self._secret()
         letters = [secrets.choice("BCDFGHJKLMNPQRSTVWXZ") for _ in range(8)]  # RFC 8628 6.1
         user_code = f"{''.join(letters[:4])}-{''.join(letters[4:])}"
         device = Device(user_code, form.get("scope", ""), self.now() + timedelta(seconds=DEVICE_SECONDS))
@@ -252,7 +253,7 @@ class AuthorizationServer:
         return self._given(grant, issuer, renewable=self.rotates)
 
     def _given(self, grant: Grant, issuer: str, *, renewable: bool = True) -> dict[str, Any]:
-        access = secrets.token_urlsafe(32)
+        access = self._secret()
         bare = Grant(grant.account, grant.scope, self.now() + timedelta(seconds=self.access_token_seconds))
         self._access[access] = bare
         answer: dict[str, Any] = {
@@ -262,7 +263,7 @@ class AuthorizationServer:
             "scope": grant.scope,
         }
         if renewable:
-            refresh = secrets.token_urlsafe(32)
+            refresh = self._secret()
             lasts = self.refresh_token_seconds
             until = self.now() + timedelta(seconds=lasts) if lasts is not None else None
             self._refresh[refresh] = Grant(grant.account, grant.scope, until)
@@ -274,6 +275,11 @@ class AuthorizationServer:
                 issuer, self.client_id, grant.account, nonce=grant.nonce, now=self.now()
             )
         return answer
+
+    def _secret(self) -> str:
+        made = secrets.token_urlsafe(32)
+        self.issued.add(made)
+        return made
 
     def _is_good(self, grant: Grant) -> bool:
         return grant.until is None or grant.until > self.now()

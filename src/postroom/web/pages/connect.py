@@ -93,7 +93,7 @@ async def _done(services: Services, request: Request, link: ConnectLink, filled:
     if link.mailbox_id is None and await services.store.mailbox_by_address(filled.address) is not None:
         filled.errors["address"] = f"{filled.address} is connected already: there is nothing to be done."
         return _address(link, filled, 409)
-    if filled.do == "sign_in":
+    if filled.do == "sign_in" and not filled.errors:
         return await _onward(services, link, filled)
     if filled.do == "password" and not filled.errors:
         return StreamingResponse(
@@ -108,7 +108,7 @@ async def _done(services: Services, request: Request, link: ConnectLink, filled:
 async def _onward(services: Services, link: ConnectLink, filled: Filled) -> Response:
     """To the provider. Not by a redirect: `form-action` would have to name every host that it leads over."""
     try:
-        begun = await services.guest.sign_in(link, filled.address, filled.person)
+        begun = await services.guest.sign_in(link, filled.typed(), filled.person)
     except (NoClient, AddressTaken) as why:
         filled.errors[""] = f"{str(why)[:1].upper()}{str(why)[1:]}."
     except Failure as failure:

@@ -72,10 +72,11 @@ class Filled:
                 errors["password"] = "Type the password."  # noqa: S105 - words
             elif any(mark in self.password for mark in "\x00\r\n"):
                 errors["password"] = "A password has no line break: was more copied than it?"  # noqa: S105 - words
-            if link.mailbox_id is None:
-                for direction in Direction:
-                    errors |= self._wrong(direction)
-        return replace(self, address=address, person=self.person.strip(), errors=errors)
+        if self.do != "look" and link.mailbox_id is None:
+            for direction in Direction:
+                errors |= self._wrong(direction)
+        servers = {} if link.mailbox_id is None else {"imap_host": "", "smtp_host": ""}
+        return replace(self, address=address, person=self.person.strip(), errors=errors, **servers)
 
     def typed(self) -> Typed:
         """For the try; checked before."""

@@ -14,6 +14,7 @@ from postroom.core.oauth.consent import admin_address, needs_admin
 from postroom.core.ports.store import StoreUnavailable
 from postroom.flows.connect_links import LinkRefused
 from postroom.flows.sign_in import SignInFailed, Why
+from postroom.flows.wishes import Wishes
 from postroom.web.pages.connect import back, cancel, fault, refusal, unavailable
 from postroom.web.pages.render import secret_page
 from postroom.web.services import Injected, Services
@@ -86,13 +87,24 @@ async def _failed(services: Services, state: str, failed: SignInFailed) -> HTMLR
         diagnosis=failed.diagnosis,
         letter=await _letter(services, begun, failed),
         again=_again(services, again, begun),
-        address=begun.address if begun else "",
+        given=_given(begun) if begun else (),
         cancel=cancel(again) if again else "",
     )
 
 
 def _again(services: Services, link: ConnectLink | None, begun: Authorization | None) -> str:
     return services.links.url(link) if link is not None and begun is not None else ""
+
+
+def _given(begun: Authorization) -> tuple[tuple[str, str], ...]:
+    """What the person typed on the connect page, for another try."""
+    wishes = Wishes.from_dict(begun.settings)
+    typed = [("address", begun.address), ("person", begun.username)]
+    for kind, end in (("imap", wishes.imap), ("smtp", wishes.smtp)):
+        if end is not None:
+            typed += [(f"{kind}_host", end.host), (f"{kind}_port", str(end.port))]
+            typed += [(f"{kind}_security", str(end.security)), (f"{kind}_username", end.username)]
+    return tuple(typed)
 
 
 async def _letter(services: Services, begun: Authorization | None, failed: SignInFailed) -> Letter | None:
