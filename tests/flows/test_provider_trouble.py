@@ -172,3 +172,26 @@ async def test_a_provider_that_saves_what_it_sends_gives_a_certain_answer_about_
         assert outcomes == (["UNANSWERED"] if taken else ["UNANSWERED", "ACCEPTED"])
         sent = house.simulator.folder("team@gmail.com", "Sent").messages
         assert len(sent) == 2  # none of ours beside the provider's
+
+
+async def test_a_mailbox_that_comes_and_goes_is_told_three_times_and_then_how_it_stands(tmp_path):
+    async with running(tmp_path) as house:
+        mailbox = await house.connect()
+        answer = "535 5.7.139 Authentication unsuccessful, SmtpClientAuthentication is disabled for the Tenant."
+        waiting = []
+        for number in range(5):
+            await house.simulator.add_fault(Fault(protocol=Service.SMTP, stage="auth", answer=answer))
+            house.world.move(minutes=31 if number == 0 else 6)  # signed in to anew by then
+            waiting.append(await house.send(mailbox, f"Answer {number}"))
+            health = await house.sending(mailbox, lambda health: health.state is State.NEEDS_ATTENTION)
+            assert health.flapping is (number >= 2)
+            await house.simulator.clear_faults()
+            house.world.move(minutes=6)
+            await house.delivery_in(waiting[-1].id, "sent")
+        told = await house.events("mailbox.needs_attention")
+        assert [one["flapping"] for one in told] == [False, False, True]
+        connected = await house.events("mailbox.connected")
+        assert len(connected) == 4  # both directions at first, and after the first two troubles
+        house.world.move(minutes=31)
+        connected = await until(lambda: house.events("mailbox.connected"), lambda found: len(found) > 4)
+        assert (len(connected), connected[-1]["state"], connected[-1]["flapping"]) == (5, "connected", False)

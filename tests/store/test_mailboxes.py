@@ -9,7 +9,7 @@ from postroom.core.cursor import Cursor
 from postroom.core.delivery import Signal as DeliverySignal
 from postroom.core.delivery import State as DeliveryState
 from postroom.core.events import Event, EventType
-from postroom.core.health import UNTOLD
+from postroom.core.health import UNTOLD, Notices
 from postroom.core.health import State as HealthState
 from postroom.core.mailbox import Credential, Direction, UnconfirmedPolicy
 from postroom.core.ports.store import AddressTaken, HealthChange, MailboxGone, Store
@@ -182,9 +182,21 @@ async def test_only_untold_trouble_lasts(store: Store, world: World) -> None:
         new = await add_mailbox(store, world, f"{number}@example.org")
         await store.save_health(HealthChange(health(new.id, Direction.IMAP, state, since=since)), HealthState.CONNECTED)
     await own(store, world)
-    found = await store.lasting("wrk_one", NOON - timedelta(minutes=10))
+    found = await store.lasting("wrk_one", NOON - timedelta(minutes=10), NOON)
     assert {one.state for one in found} == UNTOLD
-    assert await store.lasting("wrk_one", since) == []
+    assert await store.lasting("wrk_one", since, NOON) == []
+
+
+async def test_what_came_and_went_is_due_for_a_word_when_it_has_been_calm(store: Store, world: World) -> None:
+    new = await add_mailbox(store, world)
+    await own(store, world)
+    notices = Notices((NOON, NOON + timedelta(minutes=1)), NOON + timedelta(minutes=30))
+    flapping = health(new.id, Direction.IMAP, HealthState.CONNECTED, notices=notices)
+    await store.save_health(HealthChange(flapping), HealthState.CONNECTED)
+    assert (await store.health(new.id, Direction.IMAP)).notices == notices
+    before = NOON - timedelta(minutes=10)
+    assert await store.lasting("wrk_one", before, NOON + timedelta(minutes=29)) == []
+    assert await store.lasting("wrk_one", before, NOON + timedelta(minutes=30)) == [flapping]
 
 
 async def test_mailboxes_of_one_provider_that_are_refused_alike_are_counted(store: Store, world: World) -> None:

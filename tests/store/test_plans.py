@@ -28,7 +28,7 @@ QUERIES = {
     "delivery_state": [(outbox.oldest_held, LEASE, NOON), (outbox.page, "mbx_1", State.FAILED, None, 50, None)],
     "delivery_latest": [(outbox.page, None, None, None, 50, None)],
     "delivery_conversation": [(outbox.page, None, None, "cnv_" + "0" * 37, 50, None)],
-    "mailbox_worker_id": [(directions.lasting, "wrk_1", NOON - timedelta(minutes=1), 10)],
+    "mailbox_worker_id": [(directions.lasting, "wrk_1", NOON - timedelta(minutes=1), NOON, 10)],
     "health_probe": [(directions.probes_due, "wrk_1", Direction.SMTP, NOON, 10)],
     "mailbox_address_key": [(mailboxes.page, 50, None, None)],
 }

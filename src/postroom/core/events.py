@@ -107,6 +107,7 @@ def mailbox_data(mailbox: Mailbox, health: Health) -> dict[str, Any]:
         "direction": health.direction.word,
         "state": health.state.public,
         "since": rfc3339(health.since),
+        "flapping": health.flapping,
         "diagnosis": diagnosis.as_dict() if diagnosis else None,
     }
 

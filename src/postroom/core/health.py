@@ -176,6 +176,15 @@ def signal_of(diagnosis: Diagnosis) -> Signal:
 
 
 @dataclass(frozen=True, slots=True)
+class Notices:
+    """What people were told lately (core.flapping): when of a trouble; and, where it comes and goes, until when nothing
+    is said unless it changes again."""
+
+    troubles: tuple[datetime, ...] = ()
+    quiet_until: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Health:
     """One direction's row. `failures` counts in a row; `next_probe_at` is when to try again, None for not by itself;
     `heard_at` is when the server last answered us."""
@@ -188,6 +197,12 @@ class Health:
     failures: int = 0
     next_probe_at: datetime | None = None
     heard_at: datetime | None = None
+    notices: Notices = Notices()
+
+    @property
+    def flapping(self) -> bool:
+        """Whether it came and went so often that its changes are not told just now."""
+        return self.notices.quiet_until is not None
 
     @property
     def usable(self) -> bool:
@@ -201,6 +216,7 @@ class Health:
             "diagnosis": self.diagnosis.as_dict() if self.diagnosis else None,
             "next_probe_at": self.next_probe_at,
             "heard_at": self.heard_at,
+            "flapping": self.flapping,
         }
 
 

@@ -13,6 +13,7 @@ from postroom.core import delivery, retry
 from postroom.core.diagnosis import Action, Diagnosis, Failure, diagnose
 from postroom.core.diagnosis.incident import as_incident
 from postroom.core.events import Event, EventType, mailbox_data
+from postroom.core.flapping import damped
 from postroom.core.health import Effect, Health, Signal, State, is_common, may_be_common, signal_of, step
 from postroom.core.identity import Kind
 from postroom.core.mailbox import Direction, Mailbox
@@ -144,6 +145,8 @@ class Recover:
         )
         if new.diagnosis is not None and is_ours(new.diagnosis):
             effects = tuple(effect for effect in effects if effect is not Effect.TELL_DEGRADED)
+        notices, effects = damped(health.notices, state, signal, effects, now)
+        new = replace(new, notices=notices)
         return HealthChange(new, self._deliveries(health.direction, effects), self._events(mailbox, new, effects))
 
     def _deliveries(self, direction: Direction, effects: tuple[Effect, ...]) -> delivery.Signal | None:

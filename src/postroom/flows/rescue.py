@@ -102,8 +102,9 @@ class Rescue:
                 log.warning("deliveries are late", mailbox=mailbox_id, deliveries=number)
 
     async def tell(self) -> None:
-        """Tells people of what has not mended by itself within the grace."""
-        for one in await self._store.lasting(self._own.worker_id, self._world.now() - self._grace):
+        """Tells people of what has not mended by itself within the grace, and of what stopped coming and going."""
+        now = self._world.now()
+        for one in await self._store.lasting(self._own.worker_id, now - self._grace, now):
             view = await self._store.mailbox(one.mailbox_id)
             if view is not None:
                 await self._recover.lasted(view.mailbox, one.direction)

@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, Update, and_, bindparam, func, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Select, Update, and_, bindparam, func, not_, or_, select, update
 
 from postroom.core.delivery import OPEN, Delivery, State, sources, step
 from postroom.core.delivery import Signal as DeliverySignal
@@ -205,11 +205,14 @@ def unsettled(connection: Connection, worker_id: str, direction: Direction) -> l
     return [health_of_row(row) for row in connection.execute(query)]
 
 
-def lasting(connection: Connection, worker_id: str, since: datetime, limit: int) -> list[Health]:
-    untold = [str(one) for one in UNTOLD]
+def lasting(
+    connection: Connection, worker_id: str, since: datetime, quiet_until: datetime, limit: int
+) -> list[Health]:
+    untold = health.c.state.in_([str(one) for one in UNTOLD])
+    calm = and_(not_(untold), health.c.quiet_until <= quiet_until)
     query = (
         _of_worker(worker_id)
-        .where(health.c.state.in_(untold), health.c.since < since)
+        .where(or_(and_(untold, health.c.since < since), calm))
         .order_by(health.c.since)
         .limit(limit)
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Row
@@ -14,7 +15,7 @@ from postroom.core.delivery import Signal as DeliverySignal
 from postroom.core.delivery import State as DeliveryState
 from postroom.core.diagnosis.incident import refused_as
 from postroom.core.diagnosis.verdict import Diagnosis
-from postroom.core.health import Health
+from postroom.core.health import Health, Notices
 from postroom.core.health import State as HealthState
 from postroom.core.mailbox import Alias, AuthKind, Direction, Endpoint, Mailbox, Security, Signature, UnconfirmedPolicy
 
@@ -120,6 +121,8 @@ def health_values(health: Health) -> Values:
         "code": refused_as(health.diagnosis) if health.diagnosis else None,
         "failures": health.failures,
         "next_probe_at": health.next_probe_at,
+        "troubles": [at.isoformat() for at in health.notices.troubles] or None,
+        "quiet_until": health.notices.quiet_until,
     }
 
 
@@ -133,6 +136,7 @@ def health_of_row(row: Row[Any]) -> Health:
         failures=row.failures,
         next_probe_at=row.next_probe_at,
         heard_at=row.heard_at,
+        notices=Notices(tuple(datetime.fromisoformat(at) for at in row.troubles or ()), row.quiet_until),
     )
 
 

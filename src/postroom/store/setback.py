@@ -33,7 +33,7 @@ def set_back(connection: Connection, lease: Lease, by: timedelta, now: datetime)
     (`expires_at`) stay."""
     fence(connection, lease)
     of_mailbox = health.c.mailbox_id == lease.mailbox_id
-    for column in (health.c.since, health.c.heard_at, health.c.next_probe_at):
+    for column in (health.c.since, health.c.heard_at, health.c.next_probe_at, health.c.quiet_until):
         connection.execute(update(health).where(of_mailbox, column > now).values({column: _earlier(column, by)}))
     moved = connection.execute(
         update(delivery)

@@ -94,6 +94,8 @@ health = table(
         server_default="0",
         comment="Hours of waiting that people were told of since sending stopped",
     ),
+    Column("troubles", Json, comment="When people were told of a trouble lately"),
+    Column("quiet_until", Instant, comment="It comes and goes: until when no change is told; null where it does not"),
     Index("health_probe", "direction", "next_probe_at"),
     Index("health_code", "code", "code_at"),
     comment="How each direction of a mailbox stands",

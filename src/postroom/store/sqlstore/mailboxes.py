@@ -64,8 +64,8 @@ class MailboxMethods(Base):
     async def unsettled(self, worker_id: str, direction: Direction) -> list[Health]:
         return await self._read(directions.unsettled, worker_id, direction)
 
-    async def lasting(self, worker_id: str, since: datetime, limit: int = 100) -> list[Health]:
-        return await self._read(directions.lasting, worker_id, since, limit)
+    async def lasting(self, worker_id: str, since: datetime, now: datetime, limit: int = 100) -> list[Health]:
+        return await self._read(directions.lasting, worker_id, since, now, limit)
 
     async def refused_alike(self, provider: str, host: str, code: str, since: datetime) -> tuple[int, int]:
         return await self._read(directions.refused_alike, provider, host, code, since)

@@ -72,6 +72,10 @@ class Health(Output):
     diagnosis: Diagnosis | None
     next_probe_at: datetime | None = Field(description="When it is tried again; null: not before a person acts.")
     heard_at: datetime | None = Field(description="When the server last answered.")
+    flapping: bool = Field(
+        description="It came and went so often that changes are not told; it is told how it stands after half an hour "
+        "without one."
+    )
 
     @classmethod
     def of(cls, health: core_health.Health) -> Health:

@@ -107,8 +107,9 @@ class MailboxStore(Protocol):
         """Of this worker's mailboxes: every direction that is not connected."""
         ...
 
-    async def lasting(self, worker_id: str, since: datetime, limit: int = 100) -> list[Health]:
-        """Of this worker's mailboxes: faltering or suspected (untold) since before `since`."""
+    async def lasting(self, worker_id: str, since: datetime, now: datetime, limit: int = 100) -> list[Health]:
+        """Of this worker's mailboxes: faltering or suspected (untold) since before `since`; and those that came and
+        went, and have not since `quiet_until` before `now`."""
         ...
 
     async def refused_alike(self, provider: str, host: str, code: str, since: datetime) -> tuple[int, int]:
