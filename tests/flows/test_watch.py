@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import re
+from dataclasses import replace
 
 import pytest
 
@@ -111,6 +112,21 @@ async def test_mail_at_a_server_that_idles_deaf_comes_with_the_next_check(inbox)
             server.letters[uid] = letter(f"uid-{uid}")
             await has(inbox, *range(1, uid + 1))
     assert b"IDLE" in server.commands
+
+
+async def test_settings_that_change_while_a_session_is_opened_are_followed(inbox, monkeypatch):
+    server = Deaf()
+    works, changed = Recover.works, []
+
+    async def changed_just_before(recover, mailbox, direction):
+        if not changed:
+            changed.append(replace(mailbox, folders=("INBOX", "Returns")))
+            await inbox.store.update_mailbox(changed[0])
+        return await works(recover, mailbox, direction)
+
+    monkeypatch.setattr(Recover, "works", changed_just_before)
+    async with watched(inbox, server):
+        await until(lambda: inbox.store.cursor(inbox.lease.mailbox_id, "Returns"), lambda found: found is not None)
 
 
 def test_no_mailbox_is_silent_for_more_than_five_minutes():

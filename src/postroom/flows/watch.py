@@ -59,7 +59,10 @@ class Watch:
         mailbox = view.mailbox
         failure: Failure | None = None
         try:
-            await self._session(lease, mailbox)
+            while await self._session(lease, mailbox):
+                if (view := await self._store.mailbox(lease.mailbox_id)) is None:
+                    return
+                mailbox = view.mailbox
         except* Failure as failures:
             failure = _first(failures)
         except* LeaseLost:
@@ -87,19 +90,20 @@ class Watch:
             log.warning("store unavailable", mailbox=mailbox.id, error=str(unavailable))
             await asyncio.sleep(STORE_PAUSE)
 
-    async def _session(self, lease: Lease, mailbox: Mailbox) -> None:
-        while await self._one_session(lease, mailbox):
-            log.info("a session ended with its token", mailbox=mailbox.id)
-
-    async def _one_session(self, lease: Lease, mailbox: Mailbox) -> bool:
-        """Until it breaks. True where it had worked, its token has died, and there is a fresh one: that is no trouble,
-        and nobody's health."""
+    async def _session(self, lease: Lease, mailbox: Mailbox) -> bool:
+        """Until it breaks. True where another is to follow at once, which is no trouble and nobody's health: its token
+        has died after it had worked, and there is a fresh one; or its settings were changed while it was opened."""
         session = await self._sessions.receiving(mailbox)
         worked = False
         try:
             for folder in mailbox.folders:
                 await session.select(folder)
             await self._recover.works(mailbox, Direction.IMAP)
+            # A change before that was taken for tried by it; one that comes later ends this session (own).
+            view = await self._store.mailbox(mailbox.id)
+            if view is None or _read(view.mailbox) != _read(mailbox):
+                log.info("the settings were changed meanwhile", mailbox=mailbox.id)
+                return True
             worked = True
             await self._all_folders(lease, session, mailbox, reconnected=True)
             while True:
@@ -109,6 +113,7 @@ class Watch:
             evidence = _first(failures).evidence
             if not worked or not await self._sessions.renewed(mailbox, Direction.IMAP, evidence):
                 raise
+            log.info("a session ended with its token", mailbox=mailbox.id)
         finally:
             session.abort()
         return True
@@ -147,6 +152,11 @@ class Watch:
             return await session.idle(min(seconds, float(provider.by_key(mailbox.provider).idle_seconds)))
         await asyncio.sleep(min(seconds, self._poll_seconds))
         return await session.noop()
+
+
+def _read(mailbox: Mailbox) -> tuple[object, ...]:
+    """What a session follows."""
+    return mailbox.imap, mailbox.ca_certificate, mailbox.auth_kind, mailbox.folders, mailbox.sync_days
 
 
 def _first(group: BaseExceptionGroup[Failure]) -> Failure:
