@@ -58,6 +58,7 @@ async def test_what_was_skipped_or_set_apart_is_no_gap_and_what_was_gone_and_is_
     folder.raws[6] = letter("uid-6")
     assert await inbox.read(folder, reconnected=True) == 1
     assert await inbox.numbers() == [2, 3, 6, 7]
+    assert [(first, last) for first, last, outcome, _ in await inbox.ledger() if outcome == "gone"] == [(5, 5)]
     found = (await inbox.cursor()).reconciled
     assert (found.server, found.ledger, found.healed) == (6, 6, 1)
 

@@ -168,7 +168,7 @@ class Sync:
                 "messages were missing in the ledger", mailbox=mailbox.id, folder=cursor.folder, count=len(missing)
             )
             cursor = cursor.without(missing)
-            await self._store.record(lease, cursor, [])
+            await self._store.reopen(lease, cursor, missing)
             reading = self._reading(lease, session, mailbox, cursor, None)
             cursor = await reading.run()
             brought = reading.brought

@@ -205,9 +205,7 @@ def unsettled(connection: Connection, worker_id: str, direction: Direction) -> l
     return [health_of_row(row) for row in connection.execute(query)]
 
 
-def lasting(
-    connection: Connection, worker_id: str, since: datetime, quiet_until: datetime, limit: int
-) -> list[Health]:
+def lasting(connection: Connection, worker_id: str, since: datetime, quiet_until: datetime, limit: int) -> list[Health]:
     untold = health.c.state.in_([str(one) for one in UNTOLD])
     calm = and_(not_(untold), health.c.quiet_until <= quiet_until)
     query = (

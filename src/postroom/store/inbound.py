@@ -13,6 +13,7 @@ from postroom.core.cursor import Cursor, Outcome, Passed
 from postroom.core.events import Event, EventType, message_data
 from postroom.core.message import Flow, Message
 from postroom.core.ports.store import Arrival, Lease
+from postroom.core.uids import Uids
 from postroom.store import bounces, conversations, database, eventlog, messages
 from postroom.store import ledger as ledger_rows
 from postroom.store.faults import refuses_data
@@ -72,6 +73,12 @@ def widen(connection: Connection, lease: Lease, progress: Cursor, passed: Sequen
     _advance(connection, progress)
     ledger_rows.drop_skipped(connection, progress)
     ledger_rows.write_passed(connection, progress, passed)
+
+
+def reopen(connection: Connection, lease: Lease, progress: Cursor, shown: Uids) -> None:
+    fence(connection, lease)
+    _advance(connection, progress)
+    ledger_rows.drop_gone(connection, progress, shown)
 
 
 def _take_one(

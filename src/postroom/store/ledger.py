@@ -10,7 +10,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Integer, Table, and_, case, cast, delete, func, literal, or_, select
 
-from postroom.core.cursor import Cursor, Outcome, Passed
+from postroom.core.cursor import Cursor, Outcome, Passed, gone
 from postroom.core.ports.store import BadCursor, Entry, Page
 from postroom.core.uids import Uids
 from postroom.store import database, paging
@@ -72,6 +72,19 @@ def drop_skipped(connection: Connection, progress: Cursor) -> None:
     connection.execute(
         delete(ledger_range).where(_here(ledger_range, progress), ledger_range.c.outcome == str(Outcome.SKIPPED))
     )
+
+
+def drop_gone(connection: Connection, progress: Cursor, shown: Uids) -> None:
+    """Runs of UIDs that were taken for gone are so no more; what lies beside them in a run stays."""
+    this = and_(_here(ledger_range, progress), ledger_range.c.outcome == str(Outcome.GONE))
+    runs = select(ledger_range.c.first_uid, ledger_range.c.last_uid).where(
+        this, ledger_range.c.first_uid <= shown.highest, ledger_range.c.last_uid >= shown.lowest
+    )
+    for first, last in connection.execute(runs).all():
+        run = Uids.between(first, last)
+        if run & shown:
+            connection.execute(delete(ledger_range).where(this, ledger_range.c.first_uid == first))
+            write_passed(connection, progress, gone(run - shown))
 
 
 def forget(connection: Connection, mailbox_id: str, name: str, uid_validity: int) -> None:

@@ -44,6 +44,9 @@ class InboundMethods(Base):
     async def widen(self, lease: Lease, cursor: Cursor, passed: Sequence[Passed]) -> None:
         await self._write(inbound.widen, lease, cursor, passed)
 
+    async def reopen(self, lease: Lease, cursor: Cursor, shown: Uids) -> None:
+        await self._write(inbound.reopen, lease, cursor, shown)
+
     async def known(self, cursor: Cursor, first: int, last: int) -> Uids:
         return await self._read(ledger.known, cursor, first, last)
 

@@ -83,6 +83,11 @@ class InboundStore(Protocol):
         """The folder's runs of skipped UIDs are `passed` now, and no others. Raises LeaseLost."""
         ...
 
+    async def reopen(self, lease: Lease, cursor: Cursor, shown: Uids) -> None:
+        """The server shows these UIDs, some of which were taken for gone: they are not, and are read by the cursor's
+        gaps. Raises LeaseLost."""
+        ...
+
     async def known(self, cursor: Cursor, first: int, last: int) -> Uids:
         """UIDs from `first` to `last` that the ledger accounts for under the cursor's UIDVALIDITY; not those gone."""
         ...
