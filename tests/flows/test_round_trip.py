@@ -71,7 +71,7 @@ async def forwarded(sink, dovecot, user, folder):
 
 async def test_a_message_in_junk_is_found_there_and_is_a_finding(dovecot, sink, user):
     trip, _ = await asyncio.gather(
-        traveller().round_trip(ends(user, dovecot.imap_port, sink.port, smtp_user=""), wait=2),
+        traveller().round_trip(ends(user, dovecot.imap_port, sink.port, smtp_user=""), wait=60),
         forwarded(sink, dovecot, user, "Junk"),
     )
     assert not trip.ok

@@ -112,28 +112,26 @@ class Traveller:
 
 
 async def _arrival(session: ImapSession, folder: str, trip: _Trip, wait: float) -> None:
+    junk = await session.junk_folder()
     pause = FIRST_PAUSE
     while not await session.find(folder, trip.message_id):
+        if junk is not None and junk != folder and await session.find(junk, trip.message_id):
+            trip.found(junk, f"in {junk}, not in {folder}", ok=False)
+            trip.finding = (
+                f"The message arrived in {junk}, not in {folder}: the provider takes it for spam. Mark it as no spam "
+                "there, and look at SPF, DKIM and DMARC of the domain."
+            )
+            return
         left = wait - trip.elapsed
         if left <= 0:
-            await _lost(session, folder, trip, wait)
+            _lost(folder if junk is None else f"{folder} and {junk}", trip, wait)
             return
         await asyncio.sleep(min(left, pause))
         pause = min(LONGEST_PAUSE, pause * 1.5)
     trip.found(folder, f"in {folder}")
 
 
-async def _lost(session: ImapSession, folder: str, trip: _Trip, wait: float) -> None:
-    """It is not where it should be: says where it is, or where it was lost."""
-    junk = await session.junk_folder()
-    if junk is not None and junk != folder and await session.find(junk, trip.message_id):
-        trip.found(junk, f"in {junk}, not in {folder}", ok=False)
-        trip.finding = (
-            f"The message arrived in {junk}, not in {folder}: the provider takes it for spam. Mark it as no spam "
-            "there, and look at SPF, DKIM and DMARC of the domain."
-        )
-        return
-    looked = f"{folder} and {junk}" if junk is not None else folder
+def _lost(looked: str, trip: _Trip, wait: float) -> None:
     trip.took_step(Direction.IMAP, "arrive", False, f"not in {looked} after {wait:g} s")
     trip.finding = (
         f"SMTP took the message, and {wait:g} seconds later it is not in {looked}. It is on its way still, or was "
