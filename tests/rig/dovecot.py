@@ -113,6 +113,7 @@ class Dovecot(Server):
             "mechanisms": " ".join(mechanisms),
             "connections_per_user": connections_per_user,
             "hibernate": hibernate,
+            "idle_check": "2 secs" if connections <= 1000 else "30 secs",
             "rights": "acl" if rights else "",
             "capability": f"imap_capability = {announced}" if announced else "",
             "client_limit": max(1000, connections * 2),
