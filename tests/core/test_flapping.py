@@ -39,7 +39,8 @@ def test_what_comes_and_goes_is_told_three_times_within_an_hour_and_then_no_more
         direction(BROKEN)
         direction(UP)
     assert direction.told.count(Effect.TELL_NEEDS_ATTENTION) == MOST
-    assert direction.told.count(Effect.TELL_CONNECTED) == MOST - 1  # the last word was the trouble, and that it goes on so
+    # The last word was the trouble, and that it comes and goes.
+    assert direction.told.count(Effect.TELL_CONNECTED) == MOST - 1
 
 
 def test_it_is_told_how_it_stands_when_nothing_has_changed_for_half_an_hour():

@@ -55,7 +55,7 @@ class Running:
         draft = Draft(mailbox_id, (Address(to),), subject=subject, text="It is here.", **more)
         return (await self.house.accept.accept(draft)).delivery
 
-    async def delivery_in(self, delivery_id, state, seconds=20.0):
+    async def delivery_in(self, delivery_id, state, seconds=90.0):
         return await until(lambda: self.store.delivery(delivery_id), lambda one: one.state == state, seconds)
 
     async def sent_in_time(self, delivery_id, minutes=3):
@@ -66,11 +66,11 @@ class Running:
             self.world.move(minutes=1)
         return await self.delivery_in(delivery_id, "sent", seconds=5)
 
-    async def sending(self, mailbox_id, holds, seconds=20.0):
+    async def sending(self, mailbox_id, holds, seconds=90.0):
         """The health of sending, once it is so."""
         return await until(lambda: self.store.health(mailbox_id, Direction.SMTP), holds, seconds)
 
-    async def pass_time(self, mailbox_id, direction=Direction.SMTP, seconds=20.0, **by):
+    async def pass_time(self, mailbox_id, direction=Direction.SMTP, seconds=90.0, **by):
         """Moves the clock, and waits until the direction was tried in vain since: the engine has looked at the clock
         before it tried."""
         before = (await self.store.health(mailbox_id, direction)).failures
@@ -102,7 +102,7 @@ async def running(folder, database="", world=None, simulator=None, **settings) -
         assert simulator.crashes == []
 
 
-async def until(look, holds, seconds=20.0):
+async def until(look, holds, seconds=90.0):
     """Looks until it holds, and gives what was seen."""
     ends = time.monotonic() + seconds
     while not holds(seen := await look()):

@@ -70,7 +70,7 @@ class SignedIn:
         connection = Connection(user.address, "Support", imap, smtp, credential or self.credential(user))
         return (await self.house.connect.add(NewMailbox(connection, **settings))).mailbox
 
-    async def receives(self, user, mailbox, subject, seconds=20.0):
+    async def receives(self, user, mailbox, subject, seconds=90.0):
         """Delivers a message and waits until Postroom has it."""
         raw = f"From: c@example.test\r\nTo: {user.address}\r\nSubject: {subject}\r\n\r\nHello.\r\n".encode()
         await self.dovecot.deliver(user.name, raw)

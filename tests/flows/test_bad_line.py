@@ -66,7 +66,8 @@ async def test_every_message_comes_once_over_a_line_that_is_late_cut_and_garbled
             dovecot.drop(user.name, letter(f"new-{came}"))
         held.append(await looked(inbox, imap, account))
     await front.heal()
-    assert await looked(inbox, imap, account)
+    patient = Imap(Guard(allow_private=True), now=inbox.world.now)
+    assert await looked(inbox, patient, account)
     sys.stdout.write(f"{front.troubles}, {len(held)} sessions, {held.count(False)} broke, {BEFORE + came} messages\n")
     assert not all(held)
     shown = [{"message_id": one.parsed.message_id} for one in await inbox.messages()]

@@ -163,7 +163,7 @@ async def test_a_stop_ends_though_an_answer_cannot_be_written_and_a_person_is_as
 
                 server.oddity = lock_first
                 one = await house.send(mailbox)
-                await asyncio.wait_for(gate.wait(), 20)
+                await asyncio.wait_for(gate.wait(), 90)
                 began = time.monotonic()
                 house.engine.cancel()
                 await asyncio.wait_for(asyncio.gather(house.engine, return_exceptions=True), 12)

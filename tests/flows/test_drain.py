@@ -31,7 +31,7 @@ async def held_back(house, mailbox, number, **more):
     return [await house.send(mailbox, f"Answer {n}", **more) for n in range(number)]
 
 
-async def all_in(house, deliveries, state, seconds=20.0):
+async def all_in(house, deliveries, state, seconds=90.0):
     return [await house.delivery_in(one.id, state, seconds) for one in deliveries]
 
 

@@ -24,7 +24,7 @@ async def command(folder, *arguments):
         env=os.environ | {"POSTROOM_DATA": str(folder / "data"), "POSTROOM_DATABASE": ""},
         stdout=asyncio.subprocess.PIPE,
     )
-    out, _ = await asyncio.wait_for(process.communicate(), 60)
+    out, _ = await asyncio.wait_for(process.communicate(), 90)
     assert process.returncode == 0
     return json.loads(out)
 

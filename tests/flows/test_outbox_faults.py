@@ -40,7 +40,7 @@ async def test_an_answer_that_comes_after_the_mailbox_had_a_new_owner_is_not_los
         alive.append(house)
         mailbox = await house.connect(smtp_port=port, unconfirmed=UnconfirmedPolicy.ASK)
         one = await house.send(mailbox)
-        await asyncio.wait_for(gate.wait(), 20)
+        await asyncio.wait_for(gate.wait(), 90)
         done = await house.delivery_in(one.id, state)
         assert done.attempts == 1
         (attempt,) = await house.store.attempts(one.id)

@@ -177,17 +177,16 @@ async def test_a_provider_that_saves_what_it_sends_gives_a_certain_answer_about_
 async def test_a_mailbox_that_comes_and_goes_is_told_three_times_and_then_how_it_stands(tmp_path):
     async with running(tmp_path) as house:
         mailbox = await house.connect()
-        answer = "535 5.7.139 Authentication unsuccessful, SmtpClientAuthentication is disabled for the Tenant."
-        waiting = []
+        answer = "554 5.2.252 SendAsDenied; team@shop.test not allowed to send as team@shop.test"
         for number in range(5):
-            await house.simulator.add_fault(Fault(protocol=Service.SMTP, stage="auth", answer=answer))
-            house.world.move(minutes=31 if number == 0 else 6)  # signed in to anew by then
-            waiting.append(await house.send(mailbox, f"Answer {number}"))
+            await house.simulator.add_fault(Fault(protocol=Service.SMTP, stage="dot", answer=answer))
+            waiting = await house.send(mailbox, f"Answer {number}")
             health = await house.sending(mailbox, lambda health: health.state is State.NEEDS_ATTENTION)
             assert health.flapping is (number >= 2)
             await house.simulator.clear_faults()
             house.world.move(minutes=6)
-            await house.delivery_in(waiting[-1].id, "sent")
+            await house.delivery_in(waiting.id, "sent")
+            await house.sending(mailbox, lambda health: health.usable)
         told = await house.events("mailbox.needs_attention")
         assert [one["flapping"] for one in told] == [False, False, True]
         connected = await house.events("mailbox.connected")

@@ -52,7 +52,7 @@ async def test_a_token_that_dies_while_idling_is_replaced_without_a_word(tmp_pat
         signed.world.move(minutes=20)
         await dovecot.kick(user.name)
         signed.world.move(minutes=1)
-        await signed.receives(user, mailbox, "After", seconds=30)
+        await signed.receives(user, mailbox, "After", seconds=90)
         assert signed.provider.asked["refresh_token"] == 1
         told = [str(one.type) for one in await signed.events("mailbox.degraded", "mailbox.needs_reauth")]
         assert told == []
@@ -122,7 +122,7 @@ async def test_a_process_killed_before_the_answer_is_written_does_not_lose_the_m
         process = await asyncio.create_subprocess_exec(
             sys.executable, "-m", "tests.flows.renewing", mailbox.id, env=os.environ | settings
         )
-        await asyncio.wait_for(signed.provider.granted.wait(), 30)
+        await asyncio.wait_for(signed.provider.granted.wait(), 90)
         process.kill()
         await process.wait()
         assert await signed.tokens(mailbox) == before

@@ -31,7 +31,7 @@ def bodies(client, folder="INBOX"):
     return [client.fetch(number, "(BODY.PEEK[])")[1][0][1] for number in found[0].split()]
 
 
-async def until(fact, seconds=20.0):
+async def until(fact, seconds=90.0):
     """Wait until the fact is true and give it."""
     deadline = time.monotonic() + seconds
     while not (found := fact()):

@@ -35,7 +35,7 @@ async def test_connect_can_close_reset_or_say_nothing(simulator, protocol, port)
         assert await client.reader.read() == b""
     with pytest.raises(ConnectionResetError):
         async with Dialogue.to(number) as client:
-            await asyncio.wait_for(client.reader.read(), 5)
+            await asyncio.wait_for(client.reader.read(), 60)
     async with Dialogue.to(number) as client:
         assert await client.is_silent()
     async with Dialogue.to(number) as client:

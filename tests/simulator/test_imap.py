@@ -65,7 +65,7 @@ async def test_each_section_is_cut_out_exactly(simulator, item, label, content):
     async with imap(simulator) as client:
         await client.send(f"t UID FETCH 1 {item}\r\n")
         expected = f"* 1 FETCH (UID 1 {label} {{{len(content)}}}\r\n".encode() + content + b")\r\nt OK Fetched\r\n"
-        assert await asyncio.wait_for(client.reader.readexactly(len(expected)), 5) == expected
+        assert await asyncio.wait_for(client.reader.readexactly(len(expected)), 60) == expected
 
 
 async def test_only_a_fetch_without_peek_marks_as_seen(simulator):

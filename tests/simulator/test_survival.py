@@ -141,7 +141,7 @@ SyncState *
         process = await asyncio.create_subprocess_exec(
             "mbsync", "-c", str(config), "c", stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
         )
-        output, _ = await asyncio.wait_for(process.communicate(), 30)
+        output, _ = await asyncio.wait_for(process.communicate(), 90)
         assert process.returncode == 0, output.decode()
 
     await sync()

@@ -68,7 +68,7 @@ class Workers:
 
     async def start(self) -> int:
         self._parent.stdin.write(b"fork\n")
-        pid = int(await asyncio.wait_for(self._parent.stdout.readline(), 30))
+        pid = int(await asyncio.wait_for(self._parent.stdout.readline(), 90))
         self._alive.add(pid)
         return pid
 

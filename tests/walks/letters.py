@@ -32,7 +32,7 @@ def numbered(name, count):
     return sorted(f"{name}-{number}" for number in range(1, count + 1))
 
 
-async def arrived(postroom, mailbox, count, seconds=20.0):
+async def arrived(postroom, mailbox, count, seconds=90.0):
     """Waits until the mailbox shows so many messages (or more), and gives them all."""
 
     async def shown():

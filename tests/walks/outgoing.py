@@ -55,7 +55,7 @@ async def send_many(postroom, mailbox_id, numbers):
     ]
 
 
-async def settled(postroom, deliveries, seconds=30.0, state="sent"):
+async def settled(postroom, deliveries, seconds=90.0, state="sent"):
     """Waits until all are in a state, and gives them with their attempts."""
     return [await postroom.delivery_in(one["id"], state, seconds) for one in deliveries]
 
@@ -72,7 +72,7 @@ class Heard:
     def of(self, kind) -> list[dict]:
         return [data for found, data in self.events if found == kind]
 
-    async def until(self, kind, count=1, seconds=20.0) -> list[dict]:
+    async def until(self, kind, count=1, seconds=90.0) -> list[dict]:
         """Waits until so many events of a type came."""
         try:
             async with asyncio.timeout(seconds):

@@ -51,7 +51,7 @@ class Postroom:
             self.process = await asyncio.create_subprocess_exec(
                 *PROGRAM, "serve", env=self.environment, stdout=asyncio.subprocess.PIPE, stderr=log
             )
-        line = (await asyncio.wait_for(self.process.stdout.readline(), 30)).decode().strip()
+        line = (await asyncio.wait_for(self.process.stdout.readline(), 90)).decode().strip()
         assert line.startswith("Postroom listens on "), self.last_words()
         self.url = line.rpartition(" ")[2]
         if not self.key:
@@ -67,7 +67,7 @@ class Postroom:
         if self.process is not None and self.process.returncode is None:
             self.process.terminate()
             try:
-                await asyncio.wait_for(self.process.wait(), 20)
+                await asyncio.wait_for(self.process.wait(), 90)
             except TimeoutError:
                 self.process.kill()
                 raise AssertionError("postroom serve did not end on SIGTERM: " + self.last_words()) from None
@@ -88,7 +88,7 @@ class Postroom:
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
         )
-        out, err = await asyncio.wait_for(process.communicate(), 60)
+        out, err = await asyncio.wait_for(process.communicate(), 90)
         assert process.returncode == code, (arguments, process.returncode, out.decode(), err.decode())
         return out.decode() + (err.decode() if code else "")
 
@@ -141,12 +141,12 @@ class Postroom:
                     break
         return found
 
-    async def delivery_in(self, delivery_id, state, seconds=20.0):
+    async def delivery_in(self, delivery_id, state, seconds=90.0):
         return await self.until(
             lambda: self.get(f"/deliveries/{delivery_id}"), lambda one: one["state"] == state, seconds
         )
 
-    async def mailbox_in(self, mailbox_id, seconds=20.0, **states):
+    async def mailbox_in(self, mailbox_id, seconds=90.0, **states):
         """Waits for `receiving="connected"` and the like."""
         return await self.until(
             lambda: self.mailbox(mailbox_id),
@@ -154,7 +154,7 @@ class Postroom:
             seconds,
         )
 
-    async def until(self, look, holds, seconds=20.0):
+    async def until(self, look, holds, seconds=90.0):
         """Looks until it holds, and gives what was seen."""
         ends = time.monotonic() + seconds
         while True:
@@ -182,7 +182,7 @@ class Postroom:
 
         task = asyncio.create_task(follow())
 
-        async def following(kind, seconds=20.0):
+        async def following(kind, seconds=90.0):
             async with asyncio.timeout(seconds):
                 while (event := await queue.get())["type"] != kind:
                     pass

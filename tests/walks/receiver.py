@@ -28,7 +28,7 @@ class Receiver:
     async def __aexit__(self, *_):
         self._server.close()
 
-    async def wait_for(self, count, seconds=20.0):
+    async def wait_for(self, count, seconds=90.0):
         """Waits until so many requests came, and gives them."""
         async with asyncio.timeout(seconds):
             while len(self.posted) < count:

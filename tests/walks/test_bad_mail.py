@@ -110,7 +110,7 @@ async def test_a_message_that_the_server_itself_cannot_read_blocks_nobody(standi
     dovecot.drop(user.name, letter("c"))
     damaged.chmod(0)
     mailbox = await standing.connect(settings)
-    a, b = await arrived(standing, mailbox, 2, seconds=40)
+    a, b = await arrived(standing, mailbox, 2, seconds=90)
     assert "could not give this message" in a["quarantine"]
     assert b["message_id"] == "c@customer.test"
     await standing.mailbox_in(mailbox["id"], receiving="connected")
@@ -125,7 +125,7 @@ async def test_a_message_of_40_megabytes_arrives_whole_and_blocks_nobody(standin
     mailbox = await standing.connect(settings)
     dovecot.drop(user.name, typed(b"film", b'multipart/mixed; boundary="p"', body))
     dovecot.drop(user.name, letter("next"))
-    found = await arrived(standing, mailbox, 2, seconds=30)
+    found = await arrived(standing, mailbox, 2, seconds=90)
     film = next(message for message in found if message["message_id"] == "film@customer.test")
     assert film["quarantine"] is None
     assert film["text"].strip() == "See the film."

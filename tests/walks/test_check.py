@@ -32,7 +32,7 @@ async def check(tmp_path, *arguments, code=0, password=PASSWORD, **environment):
         stderr=asyncio.subprocess.PIPE,
     )
     typed = b"" if password is None else f"{password}\n".encode()
-    out, err = await asyncio.wait_for(process.communicate(typed), 60)
+    out, err = await asyncio.wait_for(process.communicate(typed), 90)
     assert process.returncode == code, (process.returncode, out.decode(), err.decode())
     assert password is None or password not in (out + err).decode()
     return out.decode(), err.decode()

@@ -47,7 +47,7 @@ class Command:
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
         )
-        out, err = await asyncio.wait_for(process.communicate((password or self.user.password).encode() + b"\n"), 60)
+        out, err = await asyncio.wait_for(process.communicate((password or self.user.password).encode() + b"\n"), 90)
         assert process.returncode == 1, err.decode()
         told = json.loads(out)[direction]
         assert sum(step["milliseconds"] for step in told["steps"]) / 1000 < IN_TIME

@@ -86,7 +86,7 @@ async def test_a_webhook_gets_every_event_signed_once_it_answers_and_is_not_call
         await postroom.post("/webhooks", {"url": other.url}, status=201)
         assert hook["secret"].startswith("whsec_")
         (one,) = await send_many(postroom, to.id, [1])
-        posted = await receiver.wait_for(2, 30)  # refused, and again after five seconds
+        posted = await receiver.wait_for(2, 90)  # refused, and again after five seconds
         failing = await postroom.until(
             lambda: postroom.get(f"/webhooks/{hook['id']}"), lambda shown: shown["failing_since"] is not None
         )

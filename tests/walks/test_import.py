@@ -195,7 +195,7 @@ async def test_an_import_that_is_interrupted_says_what_is_left(postroom, simulat
     )
     began = [await process.stdout.readline() for _ in range(20)]
     process.send_signal(signal.SIGINT)
-    out, _ = await asyncio.wait_for(process.communicate(), 30)
+    out, _ = await asyncio.wait_for(process.communicate(), 90)
     assert process.returncode == 130
     await simulator.clear_faults()
     each, sums = lines((b"".join(began) + out).decode())

@@ -47,7 +47,7 @@ async def test_mail_waits_while_the_server_is_down_and_goes_out_in_order_when_it
         finally:
             await postfix.start()
         back = time.monotonic()
-        done = await settled(standing_on, [*first, *more], seconds=40)
+        done = await settled(standing_on, [*first, *more], seconds=90)
         assert time.monotonic() - back < 30
         mine = {f"<{one['message_id']}>" for one in done}
         taken = [one for one in postfix.sink.accepted if one.message_id in mine]
@@ -233,7 +233,7 @@ async def test_a_server_that_comes_and_goes_gets_each_message_once(standing, dov
             await to.sink.stop()
             await asyncio.sleep(0)
             await to.sink.start()
-        await settled(standing, deliveries, seconds=60)
+        await settled(standing, deliveries, seconds=90)
         assert sorted(set(to.numbers())) == list(range(30))
         # Only a message whose answer was cut off may be there twice; Sent did not show it.
         twice = [name for name, count in to.sink.counts.items() if count > 1]

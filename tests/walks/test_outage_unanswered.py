@@ -83,7 +83,7 @@ async def test_a_server_that_never_answers_the_end_of_a_message_does_not_get_it_
     async with line(standing, dovecot) as to, Heard(standing, to.id) as heard:
         to.sink.drop("DOT", keep=True)  # it takes every message and never says so
         accepted = await standing.send(to.id)
-        (told,) = await heard.until("delivery.unconfirmed", seconds=40)
+        (told,) = await heard.until("delivery.unconfirmed", seconds=90)
         assert told["id"] == accepted["id"]
         unconfirmed = await standing.delivery_in(accepted["id"], "unconfirmed")
         assert to.sink.counts[f"<{accepted['message_id']}>"] == len(unconfirmed["attempts"]) <= 2

@@ -45,7 +45,7 @@ async def test_mail_of_an_outage_is_there_after_it_and_nobody_was_asked_to_do_an
             for number in range(1, 4):
                 dovecot.drop(user.name, letter(f"during-{number}"))
             await dovecot.start()
-            mended = await standing_on.mailbox_in(mailbox["id"], receiving="connected", seconds=30)
+            mended = await standing_on.mailbox_in(mailbox["id"], receiving="connected", seconds=90)
             assert mended["receiving"]["diagnosis"] is None
             await arrived(standing_on, mailbox, 4)
             dovecot.drop(user.name, letter("zafter"))
@@ -131,7 +131,7 @@ async def test_a_folder_made_anew_while_it_is_watched_is_read_anew(standing, set
     dovecot.fill(user.name, [*(file.read_bytes() for file in sorted(kept.iterdir())), letter("new")], "Returns")
     await dovecot.kick(user.name)
     await changed(standing, mailbox, "check")
-    found = await arrived(standing, mailbox, 6, seconds=40)
+    found = await arrived(standing, mailbox, 6, seconds=90)
     assert names(found) == sorted([*numbered("old", 5), "new"])
 
 
@@ -141,7 +141,7 @@ async def test_a_folder_that_is_removed_is_told_and_mends_when_it_is_back(standi
     await arrived(standing, mailbox, 2)
     async with standing.events() as next_event:
         await dovecot.doveadm("mailbox", "delete", "-u", user.name, "Returns")
-        broken = await standing.mailbox_in(mailbox["id"], receiving="needs_attention", seconds=40)
+        broken = await standing.mailbox_in(mailbox["id"], receiving="needs_attention", seconds=90)
         event = await next_event("mailbox.needs_attention")
     assert event["data"]["direction"] == "receiving"
     diagnosis = broken["receiving"]["diagnosis"]

@@ -28,7 +28,7 @@ async def postroom(folder, *arguments, code=0, kill=None, **environment):
     if kill is not None:
         await kill
         process.kill()
-    out, err = await asyncio.wait_for(process.communicate(), 60)
+    out, err = await asyncio.wait_for(process.communicate(), 90)
     assert kill is not None or process.returncode == code, (out.decode(), err.decode())
     return out.decode(), err.decode()
 

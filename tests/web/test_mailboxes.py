@@ -32,6 +32,7 @@ async def test_a_connected_mailbox_is_shown_as_the_contract_says(client, mailbox
         "diagnosis": None,
         "next_probe_at": None,
         "heard_at": "2026-07-01T09:30:00Z",
+        "flapping": False,
     }
     assert shown["sync_days"] == 30
     assert shown["sync"] == [

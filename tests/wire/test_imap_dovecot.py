@@ -133,7 +133,7 @@ async def test_new_mail_ends_idle(dovecot: Dovecot, user: User, security: Securi
     waiting = asyncio.create_task(session.idle(60))
     await asyncio.sleep(0.1)
     await dovecot.deliver(user.name, b"Subject: new\r\n\r\nhello\r\n")
-    assert await asyncio.wait_for(waiting, 20) is Idled.NEWS
+    assert await asyncio.wait_for(waiting, 90) is Idled.NEWS
     (new,) = await session.sizes(1)
     (message,) = [one async for one in session.fetch([new.uid])]
     assert message.raw.endswith(b"Subject: new\r\n\r\nhello\r\n")
@@ -246,7 +246,7 @@ async def test_an_administrators_kick_ends_idle_with_the_servers_words(dovecot: 
     await dovecot.kick(user.name)
     started = time.monotonic()
     with pytest.raises(Failure) as caught:
-        await asyncio.wait_for(waiting, 20)
+        await asyncio.wait_for(waiting, 90)
     assert time.monotonic() - started < 5
     assert caught.value.evidence.stage is Stage.IDLE
     assert session.closed

@@ -224,7 +224,7 @@ async def test_writing_to_a_server_that_left_is_a_failure_with_its_last_words() 
     async with served(story) as port:
         stream = await opened(port)
         assert await stream.arrival(5)
-        await asyncio.wait_for(stream._pipe.gone(5), 5)
+        await asyncio.wait_for(stream._pipe.gone(5), 60)
         with pytest.raises(Failure) as caught:
             await stream.write(b"a NOOP\r\n")
         assert caught.value.evidence.raw == "* BYE Autologout"
@@ -306,7 +306,7 @@ async def test_a_cancelled_wait_leaves_the_connection_closed() -> None:
         with pytest.raises(asyncio.CancelledError):
             await waiting
         assert stream.closed
-        await asyncio.wait_for(ended.wait(), 5)
+        await asyncio.wait_for(ended.wait(), 60)
         with pytest.raises(Failure, match="closed on our side"):
             await stream.write(b"x")
 
@@ -328,7 +328,7 @@ async def test_an_opening_that_is_cancelled_leaves_nothing_open(monkeypatch: pyt
         opening.cancel()
         with pytest.raises(asyncio.CancelledError):
             await opening
-        await asyncio.wait_for(ended.wait(), 5)
+        await asyncio.wait_for(ended.wait(), 60)
 
 
 async def test_closing_is_orderly_and_twice_is_fine() -> None:
@@ -345,7 +345,7 @@ async def test_closing_is_orderly_and_twice_is_fine() -> None:
         await stream.close()
         await stream.close()
         assert stream.closed
-        await asyncio.wait_for(ended.wait(), 5)
+        await asyncio.wait_for(ended.wait(), 60)
 
 
 async def test_an_end_is_noticed_while_nobody_reads() -> None:

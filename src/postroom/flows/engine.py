@@ -67,9 +67,9 @@ class Engine:
 
     async def run(self) -> None:
         """Runs until cancelled, then closes in order: what is under way ended, the mailboxes given back."""
-        await self._guarded("own", self._own.tick)
-        self._started = True
         try:
+            await self._guarded("own", self._own.tick)
+            self._started = True
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._loop("own", self._own.tick, 0.1))
                 group.create_task(self._loop("outbox", self._outbox.tick, 0.01))
