@@ -15,7 +15,7 @@ from postroom.wire.imap.dates import parse_date_time
 from postroom.wire.imap.dialogue import Dialogue
 from postroom.wire.imap.grammar import Continuation, Data, Status
 from postroom.wire.imap.tokens import Token, Unparsable, number
-from postroom.wire.imap.uids import uid_sets
+from postroom.wire.imap.uids import HIGHEST, lowest_reached, uid_sets
 
 PIPELINED: Final = 2
 """Commands under way at once: the server works on the next while we read this one's answer."""
@@ -57,7 +57,12 @@ async def sizes(dialogue: Dialogue, first_uid: int) -> list[Sized]:
     if not dialogue.exists:
         return []
     # first:* gives the last message even where its UID is lower than first (RFC 9051 6.4.9).
-    found = await _sizes(dialogue, b"%d:*" % max(1, first_uid))
+    found, reached = await _sizes(dialogue, b"%d:*" % max(1, first_uid))
+    before = HIGHEST
+    while reached is not None and max(1, first_uid) < reached < before:
+        before = reached
+        more, reached = await _sizes(dialogue, b"%d:%d" % (max(1, first_uid), reached - 1))
+        found |= more
     return [Sized(uid, size) for uid, size in sorted(found.items()) if uid >= first_uid]
 
 
@@ -65,12 +70,20 @@ async def sizes_of(dialogue: Dialogue, uids: Uids) -> list[Sized]:
     """RFC822.SIZE of these messages, ascending; those that are not there are missing."""
     dialogue.begin(Stage.FETCH)
     found: dict[int, int] = {}
-    for words in uid_sets(uids):
-        found |= await _sizes(dialogue, words)
+    left, before = uids, HIGHEST
+    while left:
+        reached = 0
+        for words in uid_sets(left):
+            more, stopped = await _sizes(dialogue, words)
+            found |= more
+            reached = max(reached, stopped or 0)
+        left = (left & Uids.between(1, reached - 1)) - Uids.of(found) if reached < before else Uids()
+        before = reached
     return [Sized(uid, size) for uid, size in sorted(found.items()) if uid in uids]
 
 
-async def _sizes(dialogue: Dialogue, words: bytes) -> dict[int, int]:
+async def _sizes(dialogue: Dialogue, words: bytes) -> tuple[dict[int, int], int | None]:
+    """By UID; and where the server stopped, when it answers for so many messages only."""
     found: dict[int, int] = {}
 
     def keep(data: Data) -> None:
@@ -80,8 +93,8 @@ async def _sizes(dialogue: Dialogue, words: bytes) -> dict[int, int]:
         if item.uid is not None and "RFC822.SIZE" in item.values:
             found[item.uid] = number(item.values["RFC822.SIZE"], most=2**63 - 1)
 
-    await dialogue.must(b"UID FETCH %s (UID RFC822.SIZE)" % words, keep)
-    return found
+    status = await dialogue.must(b"UID FETCH %s (UID RFC822.SIZE)" % words, keep)
+    return found, lowest_reached(status)
 
 
 async def messages(dialogue: Dialogue, uids: Sequence[int]) -> AsyncGenerator[Fetched, None]:
@@ -90,10 +103,15 @@ async def messages(dialogue: Dialogue, uids: Sequence[int]) -> AsyncGenerator[Fe
     wanted = set(uids)
     waiting = uid_sets(wanted)
     under_way: set[str] = set()
+    reached, before = 0, HIGHEST
     finished = False
     try:
         while True:
             await _send_more(dialogue, waiting, under_way)
+            if not under_way and 0 < reached < before:
+                waiting = uid_sets([uid for uid in wanted if uid < reached])
+                reached, before = 0, reached
+                continue
             if not under_way:
                 finished = True
                 return
@@ -102,6 +120,7 @@ async def messages(dialogue: Dialogue, uids: Sequence[int]) -> AsyncGenerator[Fe
                 if response.tag in under_way:
                     under_way.remove(response.tag)
                     _accept(dialogue, response)
+                    reached = max(reached, lowest_reached(response) or 0)
             elif isinstance(response, Continuation):
                 raise dialogue.nonsense("the server asks for more where nothing is missing")
             elif response.name == "FETCH":

@@ -11,9 +11,9 @@ from postroom.core.diagnosis.evidence import Stage
 from postroom.core.uids import Run, Uids
 from postroom.wire.imap.dates import day
 from postroom.wire.imap.dialogue import Dialogue
-from postroom.wire.imap.grammar import Data
+from postroom.wire.imap.grammar import Data, Status
 from postroom.wire.imap.tokens import Unparsable, number
-from postroom.wire.imap.uids import uid_sets
+from postroom.wire.imap.uids import HIGHEST, lowest_reached, uid_sets
 
 AT_ONCE: Final = 50_000
 """Messages that one command looks through: the answer to more could be longer than a line may be."""
@@ -56,16 +56,20 @@ def _windows(exists: int) -> Iterator[bytes]:
 
 async def _ask(dialogue: Dialogue, words: bytes, runs: list[Run]) -> bool:
     """Whether the server could; what it found is added to `runs`. What is not said is not taken for nothing found: an
-    answer that does not come at all is asked for once more, in the old form."""
+    answer that does not come at all is asked for once more, in the old form, and what a limited one leaves out too."""
     extended = bool(dialogue.capabilities & {"ESEARCH", "IMAP4REV2"})
-    answered, could = await _asked(dialogue, (b"RETURN (ALL) " if extended else b"") + words, runs)
-    if could and not answered:
-        _, could = await _asked(dialogue, words, runs)
-    return could
+    answered, status = await _asked(dialogue, (b"RETURN (ALL) " if extended else b"") + words, runs)
+    if status.word == "OK" and not answered:
+        _, status = await _asked(dialogue, words, runs)
+    before = HIGHEST
+    while (reached := lowest_reached(status)) is not None and 1 < reached < before:
+        before = reached
+        _, status = await _asked(dialogue, b"%s UID 1:%d" % (words, reached - 1), runs)
+    return status.word == "OK"
 
 
-async def _asked(dialogue: Dialogue, words: bytes, runs: list[Run]) -> tuple[bool, bool]:
-    """Whether an answer came, and whether the server could."""
+async def _asked(dialogue: Dialogue, words: bytes, runs: list[Run]) -> tuple[bool, Status]:
+    """Whether an answer came, and how the command ended."""
     found: list[Run] = []
     answered = False
 
@@ -83,7 +87,7 @@ async def _asked(dialogue: Dialogue, words: bytes, runs: list[Run]) -> tuple[boo
     if status.word != "OK" and b"SINCE" not in words:
         raise dialogue.refusal(status)
     runs.extend(found)
-    return answered, status.word == "OK"
+    return answered, status
 
 
 def _all_of(data: Data) -> list[Run]:
