@@ -18,7 +18,7 @@ setup: ## make .venv with Postroom and all that development needs (PYTHON=… ch
 	@tools/venv "$(PYTHON)"
 
 .PHONY: servers
-servers: ## install the real servers that the tests meet: Dovecot, Postfix, PostgreSQL, isync, chromium
+servers: ## install the real servers that the tests meet: Dovecot, Cyrus, Courier, Postfix, PostgreSQL, isync, chromium
 	@tools/servers
 
 .PHONY: check

@@ -1,8 +1,8 @@
 """The fixtures that every test may ask for. The servers are real and start when the first test wants them.
 
-`certificates`, `dovecot`, `postfix` and `postgres` live as long as the run; `user`, `sink`, `proxy`, `sqlite_url`,
-`postgresql_url` and `database_url` (either of the two) are made for one test. A server that is not installed fails
-the test that needs it.
+`certificates`, `dovecot`, `cyrus`, `courier`, `postfix` and `postgres` live as long as the run; `user`, `sink`,
+`proxy`, `sqlite_url`, `postgresql_url` and `database_url` (either of the two) are made for one test. A server that is
+not installed fails the test that needs it.
 """
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -14,6 +14,8 @@ import pytest
 
 from tests.rig.background import background
 from tests.rig.certificates import Certificates
+from tests.rig.courier import Courier
+from tests.rig.cyrus import Cyrus
 from tests.rig.dovecot import Dovecot, User
 from tests.rig.postfix import Postfix
 from tests.rig.postgres import Postgres
@@ -50,6 +52,18 @@ def certificates() -> Certificates:
 def dovecot(certificates: Certificates) -> Iterator[Dovecot]:
     """One Dovecot for the whole run. Ask for `user` to have a mailbox on it."""
     yield from _session(Dovecot(certificates))
+
+
+@pytest.fixture(scope="session")
+def cyrus(certificates: Certificates) -> Iterator[Cyrus]:
+    """One Cyrus for the whole run, its users' folders below INBOX."""
+    yield from _session(Cyrus(certificates))
+
+
+@pytest.fixture(scope="session")
+def courier(certificates: Certificates) -> Iterator[Courier]:
+    """One Courier for the whole run, its users' folders below INBOX."""
+    yield from _session(Courier(certificates))
 
 
 @pytest.fixture(scope="session")

@@ -28,6 +28,7 @@ async def test_a_folder_that_cannot_be_selected_is_named_in_the_evidence() -> No
     async def story(peer: Peer) -> None:
         tag = await peer.command(b'EXAMINE "Entw&APw-rfe \\"2\\""')
         await peer.say(tag + b" NO [NONEXISTENT] Mailbox doesn't exist")
+        await peer.say(b'* LIST () "/" INBOX', await peer.command(b'LIST "" "*"') + b" OK done")
 
     async with session(story) as opened:
         with pytest.raises(Failure) as caught:
@@ -175,6 +176,7 @@ async def test_append_of_a_small_message_does_not_wait_where_it_need_not(
 async def test_append_makes_the_folder_where_the_server_suggests_it() -> None:
     async def story(peer: Peer) -> None:
         await peer.say(await peer.command(b'APPEND "Sent"') + b" NO [TRYCREATE] no such folder")
+        await peer.say(await peer.command(b'LIST "" "*"') + b" OK done")
         await peer.say(await peer.command(b'CREATE "Sent"') + b" OK made")
         await peer.say(await peer.command(b'SUBSCRIBE "Sent"') + b" NO who cares")
         tag = await peer.command(b'APPEND "Sent"')

@@ -12,7 +12,7 @@ from postroom.core.diagnosis.evidence import Failure
 from postroom.wire.imap import Session
 from postroom.wire.imap.grammar import Continuation, Data, Status, parse
 from postroom.wire.imap.tokens import Unparsable, tokenise
-from tests.wire.imap_peer import NOW, client, selected, sign_in
+from tests.wire.imap_peer import CAPABILITIES, NOW, client, selected, sign_in
 from tests.wire.peer import Peer, account, served
 
 WORDS = st.sampled_from(
@@ -50,6 +50,14 @@ WORDS = st.sampled_from(
             b"* SEARCH 1 2\r\n",
             b'* LIST () "/" Sent\r\n',
             b"[CAPABILITY IMAP4rev1 IDLE] ",
+            b"[CAPABILITY IMAP4rev1 ENABLE UTF8=ACCEPT ID] ",
+            b'* NAMESPACE (("INBOX." ".")) NIL NIL\r\n',
+            b"* ENABLED UTF8=ACCEPT\r\n",
+            b'* ESEARCH (TAG "p3") UID ALL 1:3\r\n',
+            b'* LIST () "." "INBOX.Sent"\r\n',
+            b"p4 NO no\r\n",
+            b"p5 OK done\r\n",
+            b"p6 OK done\r\n",
             b"BODY[] ",
         ),
         *(
@@ -76,8 +84,14 @@ COMMANDS: dict[str, Callable[[Session], Awaitable[object]]] = {
     "create": lambda opened: opened.create("x"),
     "find": lambda opened: opened.find("Sent", "a@b"),
     "append": lambda opened: opened.append("Sent", b"x" * 5000, [], NOW),
+    "append_utf8": lambda opened: opened.append("Rück", "Subject: Rück\r\n\r\n".encode(), [], NOW),
+    "rights": lambda opened: opened.rights("Rück"),
+    "uids": lambda opened: opened.uids(),
+    "remove": lambda opened: opened.remove("Sent", "a@b"),
     "logout": lambda opened: opened.logout(),
 }
+SELECTING = ("select", "find", "remove")
+RICH = CAPABILITIES + b" ENABLE UTF8=ACCEPT NAMESPACE ESEARCH ACL UIDPLUS LIST-EXTENDED SPECIAL-USE"
 
 
 async def fetch_all(opened: Session) -> list[object]:
@@ -119,8 +133,10 @@ def test_any_greeting_ends_in_a_session_or_a_failure(said: bytes) -> None:
 @given(said=BYTES)
 def test_any_answer_ends_in_a_result_or_a_failure(name: str, said: bytes) -> None:
     async def story(peer: Peer) -> None:
-        await sign_in(peer)
-        if name not in ("select", "find"):
+        await sign_in(peer, RICH)
+        tag = await peer.command(b"ENABLE")
+        await peer.say(b"* ENABLED UTF8=ACCEPT", tag + b" OK done")
+        if name not in SELECTING:
             await selected(peer)
         await peer.line()
         await peer.send(said)
@@ -130,7 +146,7 @@ def test_any_answer_ends_in_a_result_or_a_failure(name: str, said: bytes) -> Non
             opened = await client(patience=2).open(account(port))
             failure: Failure | None = None
             try:
-                if name not in ("select", "find"):
+                if name not in SELECTING:
                     await opened.select("INBOX")
                 await COMMANDS[name](opened)
             except Failure as error:

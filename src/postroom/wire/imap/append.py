@@ -13,7 +13,8 @@ from postroom.wire.imap.dialogue import Dialogue
 from postroom.wire.imap.fetch import message_ids
 from postroom.wire.imap.folders import create, select
 from postroom.wire.imap.grammar import Data, Status
-from postroom.wire.imap.names import folder_argument, quotable, quoted
+from postroom.wire.imap.names import quotable, quoted
+from postroom.wire.imap.naming import argument, found_by_another_name
 from postroom.wire.imap.tokens import number
 from postroom.wire.imap.uids import uid_sets
 
@@ -31,16 +32,25 @@ async def append(dialogue: Dialogue, folder: str, raw: bytes, flags: Sequence[st
     if wrong := [flag for flag in flags if not _FLAG.fullmatch(flag)]:
         raise ValueError(f"not IMAP flags: {wrong}")
     status = await _append(dialogue, folder, raw, flags, at)
-    if status.word == "NO" and status.code == "TRYCREATE":
+    if await found_by_another_name(dialogue, folder, status):
+        status = await _append(dialogue, folder, raw, flags, at)
+    elif status.word == "NO" and status.code == "TRYCREATE":
         await create(dialogue, folder)
+        status = await _append(dialogue, folder, raw, flags, at)
+    elif status.word == "NO" and status.code is None and dialogue.examined == folder:
+        # Courier puts nothing into a folder that this session has open for reading only. CLOSE expunges nothing then.
+        await dialogue.ask(b"CLOSE")
+        dialogue.examined = None
         status = await _append(dialogue, folder, raw, flags, at)
     dialogue.accepted(status)
 
 
 async def _append(dialogue: Dialogue, folder: str, raw: bytes, flags: Sequence[str], at: datetime) -> Status:
     dialogue.begin(Stage.APPEND, folder)
-    words = b"APPEND %s (%s) %s " % (folder_argument(folder), " ".join(flags).encode(), date_time(at))
-    tag = await dialogue.send_literals((words, raw, b""))
+    words = b"APPEND %s (%s) %s " % (argument(dialogue, folder), " ".join(flags).encode(), date_time(at))
+    section, _, _ = raw.partition(b"\r\n\r\n")
+    announced = dialogue.utf8 and not section.isascii()  # a header in UTF-8 has to be (RFC 6855 4)
+    tag = await dialogue.send_literals((words + b"UTF8 (~", raw, b")") if announced else (words, raw, b""))
     return await dialogue.result(tag) if isinstance(tag, str) else tag
 
 

@@ -11,7 +11,7 @@ from postroom.core.diagnosis.evidence import Stage
 from postroom.core.mailbox import Account, Security
 from postroom.core.ports.wire import OnStep
 from postroom.wire.imap.dialogue import Dialogue
-from postroom.wire.imap.grammar import Response, Status, parse
+from postroom.wire.imap.grammar import Data, Response, Status, parse
 from postroom.wire.imap.names import quotable, quoted
 from postroom.wire.imap.session import Session
 from postroom.wire.imap.signin import sign_in
@@ -49,7 +49,9 @@ class Imap:
         stream = await Stream.open(account, self._guard, on_step, timeout=self._timeout, now=self._now)
         try:
             dialogue = Dialogue(stream)
-            if not await self._reached(dialogue):
+            if await self._reached(dialogue):
+                await self._introduce(dialogue)
+            else:
                 await self._sign_in(dialogue, account)
         except BaseException:
             stream.abort()
@@ -98,9 +100,27 @@ class Imap:
             dialogue.begin(Stage.CAPABILITY)
             if dialogue.capabilities is before:
                 await dialogue.must(b"CAPABILITY")
-            if "ID" in dialogue.capabilities | before and self._client_id:
-                # 163.com and others refuse SELECT until they have been told who we are.
-                await dialogue.ask(b"ID (" + b" ".join(_id_fields(self._client_id)) + b")")
+            # Some, 163.com among them, announce ID before the sign-in only, and want it after.
+            dialogue.capabilities |= before & {"ID"}
+            await self._introduce(dialogue)
+
+    async def _introduce(self, dialogue: Dialogue) -> None:
+        """Says who we are (ID, RFC 2971), without which 163.com and others refuse SELECT, and takes names and headers
+        in UTF-8 (RFC 6855), without which servers hide or rewrite such messages. One round trip for both."""
+        offered = dialogue.capabilities
+        commands: list[bytes] = []
+        if "ID" in offered and self._client_id:
+            commands.append(b"ID (" + b" ".join(_id_fields(self._client_id)) + b")")
+        if offered & {"ENABLE", "IMAP4REV2"} and offered & {"UTF8=ACCEPT", "UTF8=ONLY"}:
+            commands.append(b"ENABLE UTF8=ACCEPT")
+
+        def keep(data: Data) -> None:
+            if data.name == "ENABLED":
+                dialogue.utf8 = "UTF8=ACCEPT" in {str(token).upper() for token in data.tokens()}
+
+        dialogue.begin(Stage.CAPABILITY)
+        for tag in [await dialogue.send(command) for command in commands]:
+            await dialogue.result(tag, keep)
 
 
 async def _greeting(dialogue: Dialogue) -> Status:

@@ -18,6 +18,8 @@ MOST_LITERALS: Final = 1000
 LONGEST_QUOTED: Final = 400
 SMALL_LITERAL: Final = 64 * 1024
 """Up to this size a literal is sent without asking, where the server allows that (LITERAL+, RFC 7888)."""
+LITERAL_MINUS: Final = 4096
+"""The same under LITERAL- (RFC 7888 5), which IMAP4rev2 has in it."""
 
 OnData = Callable[[Data], None]
 
@@ -26,6 +28,8 @@ class Dialogue:
     """One IMAP connection. One exchange at a time; a Failure closes the stream.
 
     `exists` is how many messages the selected folder has; `news` that it changed since `news` was last taken away.
+    `examined` is the folder that is open for reading only. `names` are the server's names of folders that people call
+    otherwise. `utf8`: names go and come in UTF-8 (RFC 6855).
     """
 
     def __init__(self, stream: Stream) -> None:
@@ -35,6 +39,9 @@ class Dialogue:
         self.recent = 0
         self.news = False
         self.leaving = False
+        self.utf8 = False
+        self.examined: str | None = None
+        self.names: dict[str, str] = {}
         self.on_status: Callable[[Status], object] | None = None
         self._folder: str | None = None
         self._tags = count(1)
@@ -79,9 +86,8 @@ class Dialogue:
         return tag
 
     def _without_asking(self, size: int) -> bool:
-        return ("LITERAL+" in self.capabilities and size <= SMALL_LITERAL) or (
-            "LITERAL-" in self.capabilities and size <= 4096
-        )
+        small = bool(self.capabilities & {"LITERAL-", "IMAP4REV2"}) and size <= LITERAL_MINUS
+        return small or ("LITERAL+" in self.capabilities and size <= SMALL_LITERAL)
 
     # In
 

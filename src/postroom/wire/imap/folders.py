@@ -1,4 +1,4 @@
-"""Folders: SELECT and EXAMINE, LIST, CREATE, MYRIGHTS, and which one is Sent or Junk. It reads no messages."""
+"""Folders: SELECT and EXAMINE, CREATE, MYRIGHTS, and which one is Sent or Junk. It reads no messages."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from postroom.core.cursor import Selected
 from postroom.core.diagnosis.evidence import Stage
 from postroom.wire.imap.dialogue import Dialogue
 from postroom.wire.imap.grammar import Data, Status
-from postroom.wire.imap.names import folder_argument, folder_of
+from postroom.wire.imap.listing import Folder
+from postroom.wire.imap.naming import argument, found_by_another_name, to_be_made
 from postroom.wire.imap.tokens import Unparsable, number
 
 # Where no folder says that it is Sent (RFC 6154): the names that mail programs and providers give it, likeliest first.
@@ -109,30 +110,17 @@ SENT: Final = _use("\\sent", _SENT_NAMES)
 JUNK: Final = _use("\\junk", _JUNK_NAMES)
 
 
-@dataclass(frozen=True, slots=True)
-class Folder:
-    """A folder as LIST shows it: attributes in lower case, the character between levels, the name in Unicode."""
-
-    attributes: frozenset[str]
-    delimiter: str | None
-    name: str
-
-    @property
-    def selectable(self) -> bool:
-        return not self.attributes & {"\\noselect", "\\nonexistent"}
-
-
 async def select(dialogue: Dialogue, folder: str, *, read_only: bool) -> Selected:
     """SELECT or EXAMINE. Raises Failure, stage select; also where no UIDVALIDITY comes, for without it UIDs mean
     nothing."""
     dialogue.begin(Stage.SELECT, folder)
     dialogue.exists = dialogue.recent = 0
-    numbers: dict[str, str] = {}
-    dialogue.on_status = lambda status: numbers.setdefault(status.code or "", status.argument)
-    try:
-        status = await dialogue.must((b"EXAMINE " if read_only else b"SELECT ") + folder_argument(folder))
-    finally:
-        dialogue.on_status = None
+    command = b"EXAMINE " if read_only else b"SELECT "
+    status, numbers = await _opened(dialogue, command + argument(dialogue, folder))
+    if await found_by_another_name(dialogue, folder, status):
+        status, numbers = await _opened(dialogue, command + argument(dialogue, folder))
+    dialogue.accepted(status)
+    dialogue.examined = folder if read_only else None
     dialogue.news = False
     try:
         return Selected(
@@ -147,6 +135,16 @@ async def select(dialogue: Dialogue, folder: str, *, read_only: bool) -> Selecte
         raise dialogue.nonsense("the folder has no usable UIDVALIDITY, UIDNEXT or HIGHESTMODSEQ") from error
 
 
+async def _opened(dialogue: Dialogue, command: bytes) -> tuple[Status, dict[str, str]]:
+    """The server's answer, and what it said in response codes on the way."""
+    numbers: dict[str, str] = {}
+    dialogue.on_status = lambda status: numbers.setdefault(status.code or "", status.argument)
+    try:
+        return await dialogue.ask(command), numbers
+    finally:
+        dialogue.on_status = None
+
+
 async def rights(dialogue: Dialogue, folder: str) -> str | None:
     """The letters of MYRIGHTS (RFC 4314 3.5, 2.1); None where the server offers no ACL or will not say."""
     if "ACL" not in dialogue.capabilities:
@@ -159,40 +157,8 @@ async def rights(dialogue: Dialogue, folder: str) -> str | None:
             letters = tokens[1]
             found.append(letters.decode(errors="replace") if isinstance(letters, bytes) else str(letters or ""))
 
-    status = await dialogue.ask(b"MYRIGHTS " + folder_argument(folder), keep)
+    status = await dialogue.ask(b"MYRIGHTS " + argument(dialogue, folder), keep)
     return found[0] if status.word == "OK" and found else None
-
-
-async def listed(dialogue: Dialogue) -> list[Folder]:
-    """All folders, with their special uses where the server knows them."""
-    dialogue.begin(Stage.SELECT)
-    found: list[Folder] = []
-
-    def keep(data: Data) -> None:
-        if data.name in ("LIST", "XLIST"):
-            found.append(_folder(data))
-
-    if {"LIST-EXTENDED", "SPECIAL-USE"} <= dialogue.capabilities:
-        if (await dialogue.ask(b'LIST "" "*" RETURN (SPECIAL-USE)', keep)).word == "OK":
-            return found
-        found.clear()
-    await dialogue.must(b'LIST "" "*"', keep)
-    return found
-
-
-def _folder(data: Data) -> Folder:
-    tokens = data.tokens()
-    if len(tokens) < 3 or not isinstance(tokens[0], list):
-        raise Unparsable("a LIST response without attributes, delimiter and name")
-    attributes, delimiter = tokens[0], tokens[1]
-    name = folder_of(tokens[2])
-    if name is None:
-        raise Unparsable("a LIST response whose name is a list")
-    return Folder(
-        attributes=frozenset(str(attribute).lower() for attribute in attributes),
-        delimiter=delimiter.decode(errors="replace") or None if isinstance(delimiter, bytes) else None,
-        name=name,
-    )
 
 
 def sent_among(folders: list[Folder]) -> str | None:
@@ -226,12 +192,14 @@ def _last(folder: Folder) -> tuple[int, str]:
 
 
 async def create(dialogue: Dialogue, folder: str) -> None:
-    """CREATE, and SUBSCRIBE so that mail programs show it. That it exists already is no failure."""
+    """CREATE, and SUBSCRIBE so that mail programs show it. That it exists already is no failure. It is made where this
+    server has its users' folders, below INBOX for instance."""
     dialogue.begin(Stage.APPEND, folder)
-    status = await dialogue.ask(b"CREATE " + folder_argument(folder))
+    name = await to_be_made(dialogue, folder)
+    status = await dialogue.ask(b"CREATE " + name)
     if not _exists(status):
         dialogue.accepted(status)
-        await dialogue.ask(b"SUBSCRIBE " + folder_argument(folder))
+        await dialogue.ask(b"SUBSCRIBE " + name)
 
 
 def _exists(status: Status) -> bool:

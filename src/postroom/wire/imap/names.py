@@ -1,4 +1,4 @@
-"""Folder names in modified UTF-7 (RFC 3501 5.1.3) and strings in quotes, there and back. It asks no server."""
+"""Folder names in modified UTF-7 (RFC 3501 5.1.3) or UTF-8 and strings in quotes, there and back. It asks no server."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Final
 from postroom.wire.imap.tokens import Token
 
 _OUTSIDE: Final = re.compile("[^\x20-\x7e]+")
+_CONTROLS: Final = re.compile("[\0-\x1f\x7f]+")
 _SHIFTED: Final = re.compile("&([^-]*)-")
 
 
@@ -37,11 +38,12 @@ def _unshift(shifted: re.Match[str]) -> str:
         return shifted[0]
 
 
-def folder_of(token: Token) -> str | None:
+def folder_of(token: Token, *, utf8: bool = False) -> str | None:
     """A folder's name from a LIST response: atom, string or literal; a folder may be called NIL."""
     if isinstance(token, list):
         return None
-    return "NIL" if token is None else decode_folder(token.encode() if isinstance(token, str) else token)
+    name = b"NIL" if token is None else token.encode() if isinstance(token, str) else token
+    return name.decode(errors="replace") if utf8 else decode_folder(name)
 
 
 def quotable(text: bytes) -> bool:
@@ -54,6 +56,7 @@ def quoted(text: bytes) -> bytes:
     return b'"' + text.replace(b"\\", b"\\\\").replace(b'"', b'\\"') + b'"'
 
 
-def folder_argument(name: str) -> bytes:
-    """A folder's name as a command's argument."""
-    return quoted(encode_folder(name))
+def folder_argument(name: str, *, utf8: bool = False) -> bytes:
+    """A folder's name as a command's argument: in UTF-8 where the server agreed to that (RFC 6855 3). Controls, which a
+    quoted string cannot hold, are in modified UTF-7 all the same: no folder has such a name."""
+    return quoted(_CONTROLS.sub(_shift, name).encode(errors="replace") if utf8 else encode_folder(name))

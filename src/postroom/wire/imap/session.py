@@ -12,7 +12,7 @@ from postroom.core.cursor import Selected, Sized
 from postroom.core.diagnosis.evidence import Failure, Stage, TlsFacts
 from postroom.core.ports.wire import Fetched, Idled
 from postroom.core.uids import Uids
-from postroom.wire.imap import append, fetch, folders, idle, search
+from postroom.wire.imap import append, fetch, folders, idle, listing, search
 from postroom.wire.imap.dialogue import Dialogue
 
 FAREWELL: Final = 2
@@ -108,12 +108,12 @@ class Session:
     async def sent_folder(self) -> str | None:
         """The Sent folder's name (stage select)."""
         with self._alone() as dialogue:
-            return folders.sent_among(await folders.listed(dialogue))
+            return folders.sent_among(await listing.listed(dialogue))
 
     async def junk_folder(self) -> str | None:
         """The Junk folder's name (stage select)."""
         with self._alone() as dialogue:
-            return folders.junk_among(await folders.listed(dialogue))
+            return folders.junk_among(await listing.listed(dialogue))
 
     async def rights(self, folder: str) -> str | None:
         """The letters of MYRIGHTS (RFC 4314; stage select); None where the server does not say."""
