@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ssl
+from functools import lru_cache
 
 import httpx2
 
@@ -22,8 +23,7 @@ class GuardedTransport(httpx2.AsyncBaseTransport):
     def __init__(self, guard: Guard, *, context: ssl.SSLContext | None = None) -> None:
         self._guard = guard
         self._inner = httpx2.AsyncHTTPTransport(
-            # A context of its own, not the one that mail shares: httpcore writes its ALPN protocols into it.
-            verify=context or trusting_context.__wrapped__(),
+            verify=context or _context(),
             trust_env=False,
             # No connection is used twice: they are told apart by address, and two names at one address would share one
             # whose certificate was checked for the first name only.
@@ -46,6 +46,12 @@ class GuardedTransport(httpx2.AsyncBaseTransport):
 
     async def aclose(self) -> None:
         await self._inner.aclose()
+
+
+@lru_cache(maxsize=1)
+def _context() -> ssl.SSLContext:
+    """Not the one that mail shares: httpcore writes its ALPN protocols into it."""
+    return trusting_context.__wrapped__()
 
 
 def _pinned(request: httpx2.Request, address: str) -> httpx2.Request:
