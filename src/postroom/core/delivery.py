@@ -177,18 +177,21 @@ class Recipient:
 
 
 class SentCopy(StrEnum):
-    """Whether the Sent folder has its copy: not due yet, due, there (by us), or left to the provider."""
+    """Whether the Sent folder has its copy: not due yet, due, there (by us), left to the provider, or given up because
+    the server would not take it."""
 
     NONE = "none"
     DUE = "due"
     DONE = "done"
     BY_PROVIDER = "by_provider"
+    REFUSED = "refused"
 
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
     """A row of the outbox. `sender` is the envelope's MAIL FROM; `expires_at` counts from acceptance, never moves.
 
+    `diagnosis` is of the last try; once it is sent, of its copy for Sent where that cannot be filed.
     `author` is who handed it in; `resend_of` the delivery whose message this one sends anew.
     """
 

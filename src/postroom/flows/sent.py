@@ -10,6 +10,7 @@ import structlog
 
 from postroom.core import provider, retry
 from postroom.core.delivery import Delivery, SentCopy, Signal, all_accepted, step
+from postroom.core.diagnosis import Action, Failure, diagnose
 from postroom.core.mailbox import Mailbox, UnconfirmedPolicy
 from postroom.core.ports.store import Lease, Settlement, Store
 from postroom.core.ports.wire import ImapSession
@@ -26,6 +27,10 @@ PATIENCE = timedelta(minutes=5)
 """How long Sent is looked into, again and again, for a message: slow servers show it late."""
 REST = timedelta(seconds=30)
 """Between errands to a mailbox whose IMAP did not serve."""
+COPY_REST = timedelta(minutes=5)
+"""Between tries of copies that the server did not take."""
+COPY_PATIENCE = timedelta(hours=24)
+"""How long a copy is tried that the server refuses for now, or until a person makes room for it."""
 AT_ONCE = 50
 TRIES = 2
 """Tries of one message whose answers were cut off, after which a person decides: each more may be one more copy."""
@@ -66,21 +71,43 @@ class Sent:
             for delivery in await self._store.unconfirmed(lease, self._world.now()):
                 found = folder is not None and bool(await session.find(folder, delivery.rfc_message_id))
                 await self._looked(lease, mailbox, delivery, found=found)
-            while copies := await self._store.copies_due(lease):
-                if folder is None:
-                    folder = "Sent"
-                    await session.create(folder)
-                for delivery in copies:
-                    await self._file(lease, session, folder, delivery)
+            await self._copies(lease, session, folder)
         finally:
             await asyncio.shield(session.logout())
 
-    async def _file(self, lease: Lease, session: ImapSession, folder: str, delivery: Delivery) -> None:
+    async def _copies(self, lease: Lease, session: ImapSession, folder: str | None) -> None:
+        waiting: set[str] = set()
+        while copies := [one for one in await self._store.copies_due(lease) if one.id not in waiting]:
+            if folder is None:
+                folder = "Sent"
+                await session.create(folder)
+            for delivery in copies:
+                if not await self._filed(lease, session, folder, delivery):
+                    waiting.add(delivery.id)
+        if waiting and not await self._store.unconfirmed(lease, self._world.now() + COPY_REST):
+            self._turns.rest_until(lease.mailbox_id, self._world.now() + COPY_REST)
+
+    async def _filed(self, lease: Lease, session: ImapSession, folder: str, delivery: Delivery) -> bool:
+        """Whether nothing is left to do about this copy. One that the server refuses keeps no other from its place."""
         # An APPEND whose answer was cut off has filed it already: looking first is what keeps it from a second.
         if not await session.find(folder, delivery.rfc_message_id):
             raw = await raw_of(self._store, delivery)
-            await session.append(folder, raw, ("\\Seen",), delivery.updated_at)
+            try:
+                await session.append(folder, raw, ("\\Seen",), delivery.updated_at)
+            except Failure as failure:
+                if failure.evidence.status not in ("NO", "BAD"):
+                    raise  # it was not refused: the connection is gone
+                return await self._refused(lease, delivery, failure)
         await self._store.copied(lease, delivery.id, SentCopy.DONE)
+        return True
+
+    async def _refused(self, lease: Lease, delivery: Delivery, failure: Failure) -> bool:
+        diagnosis = diagnose(failure.evidence)
+        for_good = diagnosis.action is Action.FAIL_MESSAGE or self._world.now() - delivery.updated_at >= COPY_PATIENCE
+        outcome = SentCopy.REFUSED if for_good else SentCopy.DUE
+        await self._store.copied(lease, delivery.id, outcome, diagnosis)
+        log.warning("copy for Sent refused", delivery=delivery.id, matched=diagnosis.matched, for_good=for_good)
+        return for_good
 
     async def _looked(self, lease: Lease, mailbox: Mailbox, delivery: Delivery, *, found: bool) -> None:
         """Until it is found, or patience is over. A provider that files what is sent then gives a certain answer."""

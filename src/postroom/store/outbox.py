@@ -25,6 +25,7 @@ from sqlalchemy import (
 
 from postroom.core.delivery import OPEN, Attempt, Delivery, SentCopy, State, sources
 from postroom.core.delivery import Signal as DeliverySignal
+from postroom.core.diagnosis.verdict import Diagnosis
 from postroom.core.events import EventType
 from postroom.core.health import State as HealthState
 from postroom.core.identity import mailbox_of
@@ -351,9 +352,12 @@ def copies_due(connection: Connection, lease: Lease, limit: int) -> list[Deliver
     return _deliveries(connection, query)
 
 
-def copied(connection: Connection, lease: Lease, delivery_id: str, outcome: SentCopy) -> None:
+def copied(
+    connection: Connection, lease: Lease, delivery_id: str, outcome: SentCopy, diagnosis: Diagnosis | None
+) -> None:
     fence(connection, lease)
-    connection.execute(update(delivery).where(_this(delivery_id)).values(sent_copy=str(outcome)))
+    told = diagnosis.as_dict() if diagnosis else None
+    connection.execute(update(delivery).where(_this(delivery_id)).values(sent_copy=str(outcome), diagnosis=told))
 
 
 def overdue(connection: Connection, now: datetime, limit: int) -> list[Delivery]:

@@ -8,6 +8,7 @@ from datetime import datetime
 from postroom.core.budget import Spent
 from postroom.core.delivery import Attempt, Delivery, SentCopy, Transition
 from postroom.core.delivery import State as DeliveryState
+from postroom.core.diagnosis.verdict import Diagnosis
 from postroom.core.ports.store import Acceptance, Accepted, Lease, Page, Settlement
 from postroom.store import lateness, messages, outbox, outgoing, spending, story
 from postroom.store.sqlstore.base import Base
@@ -82,8 +83,10 @@ class OutboxMethods(Base):
     async def copies_due(self, lease: Lease, limit: int = 50) -> list[Delivery]:
         return await self._read(outbox.copies_due, lease, limit)
 
-    async def copied(self, lease: Lease, delivery_id: str, outcome: SentCopy) -> None:
-        await self._write(outbox.copied, lease, delivery_id, outcome)
+    async def copied(
+        self, lease: Lease, delivery_id: str, outcome: SentCopy, diagnosis: Diagnosis | None = None
+    ) -> None:
+        await self._write(outbox.copied, lease, delivery_id, outcome, diagnosis)
 
     async def mailboxes_late(self, now: datetime, limit: int = 100) -> list[str]:
         return await self._read(lateness.mailboxes_late, now, limit)

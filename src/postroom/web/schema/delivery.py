@@ -53,7 +53,9 @@ class Delivery(Output):
     author: str | None = Field(description="Who handed it in: as the request said, else the API key.")
     resend_of: str | None = Field(description="The delivery whose message this one sends anew.")
     bounced: bool = Field(description="Whether it came back from a recipient; `recipients` say from whom and why.")
-    diagnosis: Diagnosis | None
+    diagnosis: Diagnosis | None = Field(
+        description="Why it is not sent; of a sent one, why its copy is not in the Sent folder."
+    )
     sent_copy: core.SentCopy = Field(description="Whether the Sent folder has its copy.")
 
     @classmethod

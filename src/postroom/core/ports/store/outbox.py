@@ -10,6 +10,7 @@ from typing import Protocol
 from postroom.core.budget import Spent
 from postroom.core.delivery import Attempt, Delivery, SentCopy, Signal, Transition
 from postroom.core.delivery import State as DeliveryState
+from postroom.core.diagnosis.verdict import Diagnosis
 from postroom.core.events import Event
 from postroom.core.message import Message
 from postroom.core.ports.store.basics import Lease, Page
@@ -138,7 +139,12 @@ class OutboxStore(Protocol):
         ...
 
     async def copies_due(self, lease: Lease, limit: int = 50) -> list[Delivery]: ...
-    async def copied(self, lease: Lease, delivery_id: str, outcome: SentCopy) -> None: ...
+    async def copied(
+        self, lease: Lease, delivery_id: str, outcome: SentCopy, diagnosis: Diagnosis | None = None
+    ) -> None:
+        """What became of the copy for Sent; `diagnosis` is why it is not there. Raises LeaseLost."""
+        ...
+
     async def mailboxes_late(self, now: datetime, limit: int = 100) -> list[str]:
         """Those with a delivery that has waited so long that people are to be told (core.delivery.WARNINGS)."""
         ...
