@@ -15,7 +15,7 @@ from postroom.simulator.fault import Behaviour, Fault, FieldError, Service
 
 _SMTP_STAGE = {"data": "dot", "send": "mail", "logout": "quit"}
 _SMTP_CODE = {"greeting": 554, "ehlo": 502, "starttls": 454, "auth": 535, "mail": 550, "rcpt": 550, "dot": 554}
-_UNPLAYABLE = {"dns": "a name lookup never reaches a mail server"}
+_UNPLAYABLE = {"dns": "a name lookup never reaches a mail server; connect to a name under .invalid"}
 _TLS_WORDS: tuple[tuple[str, Behaviour], ...] = (
     (r"not yet valid", Behaviour.NOT_YET_VALID),
     (r"expired", Behaviour.EXPIRED),

@@ -136,7 +136,7 @@ RULES = (
         "sign-in.trouble",
         "account_unreachable",
         "backend_down",
-        phrases("internal | backend | storage | memory | daemon | disk | overload | mailbox location"),
+        phrases("backend | storage | memory | daemon | disk | overload | mailbox location"),
         "NO out of memory",
         Action.RETRY,
     ),
