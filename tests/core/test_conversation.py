@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from postroom.core.conversation import ids_of, place
+from postroom.core.conversation import Party, ids_of, place, place_by_thread, place_by_topic
+from postroom.core.message import Address, Conversation, Flow
 from postroom.core.parse import parse
 from postroom.core.subject import is_reply, topic
 
@@ -75,3 +78,39 @@ def test_a_topic_is_the_subject_without_what_answers_add(subject, wanted):
 def test_the_topic_of_an_answer_is_that_of_what_it_answers(subject):
     assert topic(f"Re: {subject}") == topic(f"AW: {subject}")
     assert is_reply(f"Re: {subject}")
+
+
+NOON = datetime(2026, 7, 6, 12, tzinfo=UTC)
+OURS = frozenset({"help@x"})
+
+
+def conversation(name, *people, at=NOON):
+    everybody = tuple(Address(one) for one in ("help@x", *people))
+    return Conversation(name, "mbx_1", "The printer", at, at, 1, everybody)
+
+
+def party(flow=Flow.INBOUND, sender="ann@x", to="help@x"):
+    found = parse(f"From: {sender}\r\nTo: {to}\r\nSubject: Re: The printer\r\n\r\nx".encode())
+    return Party(found, flow, OURS)
+
+
+def test_a_thread_joins_only_people_who_take_part_already():
+    there = [conversation("cnv_ann", "ann@x"), conversation("cnv_ben", "ben@x", at=NOON + timedelta(hours=1))]
+    assert place_by_thread(party(), there) == "cnv_ann"
+    assert place_by_thread(party(sender="Carl <carl@x>"), there) is None
+
+
+def test_what_we_sent_belongs_where_all_its_recipients_take_part():
+    there = [conversation("cnv_ann", "ann@x"), conversation("cnv_both", "ann@x", "Ben@x", at=NOON - timedelta(days=1))]
+    sent = {"flow": Flow.OUTBOUND, "sender": "help@x"}
+    assert place_by_thread(party(**sent, to="ANN@x"), there) == "cnv_ann"
+    assert place_by_thread(party(**sent, to="ann@x, ben@x"), there) == "cnv_both"
+    assert place_by_thread(party(**sent, to="ann@x, carl@x"), there) is None
+    assert place_by_topic(party(**sent, to="ann@x"), NOON, there) == "cnv_ann"
+    assert place_by_topic(party(**sent, to="ann@x"), NOON + timedelta(days=40), there) is None
+
+
+def test_that_we_take_part_in_every_conversation_places_nothing():
+    there = [conversation("cnv_ann", "ann@x")]
+    assert place_by_topic(party(sender="help@x"), NOON, there) is None
+    assert place_by_thread(party(Flow.OUTBOUND, "help@x", "help@x"), there) is None

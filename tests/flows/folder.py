@@ -76,6 +76,14 @@ class Folder:
                     self.on_fetch(uid)
                 yield Fetched(uid, self.raws[uid], self.dates.get(uid, NOW))
 
+    async def part(self, uid, begin, size):
+        self.asked.append("part")
+        if uid == self.breaks_at:
+            raise Failure(Evidence(Direction.IMAP, Stage.FETCH, exception="ConnectionLost: of the test"))
+        if uid in self.gone | self.withheld or uid not in self.raws:
+            return None
+        return Fetched(uid, self.raws[uid][begin : begin + size], self.dates.get(uid, NOW))
+
 
 def days_ago(days, now=NOW):
     return now - timedelta(days=days)

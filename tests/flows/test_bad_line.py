@@ -77,3 +77,29 @@ async def test_every_message_comes_once_over_a_line_that_is_late_cut_and_garbled
     assert len(await inbox.events()) == BEFORE + came
     found = (await inbox.cursor()).reconciled
     assert (found.server, found.ledger) == (BEFORE + came, BEFORE + came)
+
+
+async def test_a_first_reading_comes_to_its_end_over_a_line_that_dies_every_few_hundred_kilobytes(
+    inbox, dovecot, user, proxy
+):
+    """Some messages are larger than what any connection carries."""
+    await inbox.change(sync_days=None)
+    inbox.sync = inbox.new_sync(max_message_bytes=10_000_000)
+    sizes = {number: 400_000 if number % 20 == 3 else 900_000 if number == 41 else 20_000 for number in range(1, 61)}
+    dovecot.fill(user.name, (letter(f"uid-{number}", "All of it. " * (size // 11)) for number, size in sizes.items()))
+    front = await proxy(dovecot.imap_port)
+    end = Endpoint("localhost", front.port, Security.NONE, user.name)
+    imap = Imap(Guard(allow_private=True), now=inbox.world.now)
+    account = Account(Direction.IMAP, end, Credential(password=user.password))
+    sessions, held = 0, False
+    while not held:
+        sessions += 1
+        assert sessions < 60, (await inbox.cursor(), front.passed)
+        front.cut_after(300_000, "to_client")
+        held = await looked(inbox, imap, account)
+    assert await inbox.numbers() == list(range(1, 61))
+    assert await inbox.ledger() == [(uid, uid, "fetched", 1) for uid in range(1, 61)]
+    found = [len(await inbox.store.raw(one.id)) for one in await inbox.messages()]
+    assert sorted(found) == sorted(len(letter(f"uid-{n}", "All of it. " * (s // 11))) for n, s in sizes.items())
+    total = sum(sizes.values())
+    assert front.passed["to_client"] < 2 * total  # little is asked for again

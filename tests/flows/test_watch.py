@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pytest
 
+from postroom.core.mailbox import Direction
 from postroom.flows import watch as flow
 from postroom.flows.recover import Recover
 from postroom.flows.watch import Watch
@@ -76,11 +77,27 @@ class Deaf:
         return b"* %d FETCH (UID %d FLAGS () BODY[] {%d}\r\n%s)\r\n" % (uid, uid, len(raw), raw)
 
 
+class Shut(Deaf):
+    """One that shows a Sent folder, with something in it, and lets nobody in."""
+
+    async def answer(self, peer: Peer, tag: bytes, words: bytes) -> None:
+        if words.startswith(b"LIST"):
+            await peer.say(b'* LIST (\\Sent) "/" "Sent"', tag + b" OK done")
+        elif words.startswith(b"STATUS"):
+            await peer.say(b'* STATUS "Sent" (MESSAGES 1 UIDNEXT 2 UIDVALIDITY 1)', tag + b" OK done")
+        elif words == b'EXAMINE "Sent"':
+            await peer.say(tag + b" NO [NOPERM] Permission denied")
+        else:
+            await super().answer(peer, tag, words)
+
+
 class OneSession:
     def __init__(self, port):
         self.port = port
+        self.opened = 0
 
     async def receiving(self, mailbox):
+        self.opened += 1
         return await client().open(account(self.port))
 
     async def renewed(self, *_):
@@ -91,17 +108,18 @@ class OneSession:
 async def watched(inbox, server, **settings):
     async with served(server.story) as port:
         recover = Recover(inbox.store, inbox.world)
-        watch = Watch(inbox.store, OneSession(port), inbox.sync, recover, inbox.world, **settings)
+        sessions = OneSession(port)
+        watch = Watch(inbox.store, sessions, inbox.sync, recover, inbox.world, **settings)
         running = asyncio.create_task(watch.run(inbox.lease))
         try:
-            yield
+            yield sessions
         finally:
             running.cancel()
             await asyncio.gather(running, return_exceptions=True)
 
 
 async def has(inbox, *numbers):
-    await until(inbox.numbers, lambda found: found == list(numbers))
+    await until(inbox.numbers, lambda found: found == list(numbers), 60)
 
 
 async def test_mail_at_a_server_that_idles_deaf_comes_with_the_next_check(inbox):
@@ -127,6 +145,23 @@ async def test_settings_that_change_while_a_session_is_opened_are_followed(inbox
     monkeypatch.setattr(Recover, "works", changed_just_before)
     async with watched(inbox, server):
         await until(lambda: inbox.store.cursor(inbox.lease.mailbox_id, "Returns"), lambda found: found is not None)
+
+
+async def test_a_sent_folder_that_may_not_be_opened_keeps_nothing_from_us(inbox):
+    server = Shut()
+    async with watched(inbox, server, check_seconds=0.3) as sessions:
+        await has(inbox, 1)
+        server.letters[2] = letter("uid-2")
+        await has(inbox, 1, 2)
+        await until(lambda: _of(sessions), lambda opened: opened == 2, 60)
+        server.letters[3] = letter("uid-3")
+        await has(inbox, 1, 2, 3)
+    health = await inbox.store.health(inbox.mailbox.id, Direction.IMAP)
+    assert (str(health.state), health.failures, sessions.opened) == ("connected", 0, 2)
+
+
+async def _of(sessions):
+    return sessions.opened
 
 
 def test_no_mailbox_is_silent_for_more_than_five_minutes():

@@ -323,3 +323,20 @@ async def test_internal_dates_come_from_the_clock_that_was_given():
         simulator.deliver(ANNA, RAW)
         async with imap(simulator) as client:
             assert '" 4-Mar-2031 05:06:07 +0000"' in (await client.ask("FETCH 1 INTERNALDATE"))[0]
+
+
+async def test_an_account_with_threads_names_them_by_their_subject(simulator):
+    simulator.create_account("gmail@example.org", PASSWORD, threads=True)
+    for subject in ("A question", "Re: RE: a question", "Another"):
+        simulator.deliver("gmail@example.org", RAW.replace(b"A question", subject.encode()))
+
+    def drive() -> list[bytes]:
+        with imaplib.IMAP4("127.0.0.1", simulator.imap_port) as client:
+            client.starttls(simulator.client_context())
+            client.login("gmail@example.org", PASSWORD)
+            assert b"X-GM-EXT-1" in client.capability()[1][0]
+            client.select()
+            return client.fetch("1:*", "(X-GM-THRID)")[1]
+
+    first, second, third = (line.rpartition(b" ")[2] for line in await asyncio.to_thread(drive))
+    assert first == second != third

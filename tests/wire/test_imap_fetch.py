@@ -50,6 +50,28 @@ async def test_messages_come_byte_for_byte_with_flags_and_date() -> None:
         assert raw[:9].decode() not in repr(one)
 
 
+@pytest.mark.parametrize(
+    ("capability", "item", "answered", "thread"),
+    [
+        (b"X-GM-EXT-1", b"X-GM-THRID", b"X-GM-THRID 1278455344230334865", "1278455344230334865"),
+        (b"OBJECTID", b"THREADID", b"THREADID (T64b478a75b7ea9)", "T64b478a75b7ea9"),
+        (b"OBJECTID", b"THREADID", b"THREADID NIL", None),
+        (b"OBJECTID", b"THREADID", b"THREADID ()", None),
+    ],
+)
+async def test_the_providers_thread_comes_with_a_message(capability, item, answered, thread) -> None:
+    async def story(peer: Peer) -> None:
+        await selected(peer, 1, b"* CAPABILITY IMAP4rev1 " + capability)
+        tag = await peer.command(b"UID FETCH 5 (UID FLAGS INTERNALDATE %s BODY.PEEK[])" % item)
+        await peer.send(b"* 1 FETCH (UID 5 %s FLAGS () BODY[] {3}\r\none)\r\n" % answered)
+        await peer.say(tag + b" OK done")
+
+    async with session(story) as opened:
+        await opened.select("INBOX")
+        (one,) = await all_of(opened, [5])
+        assert (one.raw, one.thread) == (b"one", thread)
+
+
 async def test_news_in_the_middle_of_a_fetch_disturbs_nothing() -> None:
     async def story(peer: Peer) -> None:
         await selected(peer)

@@ -50,6 +50,28 @@ async def test_a_folder_without_uidvalidity_is_no_folder(line: bytes) -> None:
             await opened.select("INBOX")
 
 
+# Status
+
+
+async def test_status_tells_of_a_folder_that_is_not_selected() -> None:
+    async def story(peer: Peer) -> None:
+        tag = await peer.command(b'STATUS "Gel&APY-scht" (MESSAGES UIDNEXT UIDVALIDITY)')
+        await peer.say(b'* STATUS "Gel&APY-scht" (MESSAGES 3 UIDNEXT 9 UIDVALIDITY 7)', tag + b" OK done")
+        tag = await peer.command(b"STATUS")
+        await peer.say(b'* STATUS "Sent" (UIDVALIDITY 7)', tag + b" OK done")
+        tag = await peer.command(b"STATUS")
+        await peer.say(tag + b" NO [NONEXISTENT] no such folder")
+        tag = await peer.command(b"STATUS")
+        await peer.say(tag + b" OK but nothing said")
+
+    async with session(story) as opened:
+        assert await opened.status("Gelöscht") == Selected("Gelöscht", 7, 9, 3)
+        assert await opened.status("Sent") == Selected("Sent", 7, None, 0)
+        assert await opened.status("Sent") is None
+        assert await opened.status("Sent") is None
+        assert not opened.closed
+
+
 # Sizes
 
 

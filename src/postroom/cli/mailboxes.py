@@ -288,8 +288,9 @@ def set_(
     reply_to: str | None = typer.Option(None, help="Where answers go to; empty takes it away."),
     signature: Path | None = typer.Option(None, exists=True, help="File with the signature, text or .html."),
     no_signature: bool = typer.Option(False, "--no-signature", help="Take the signature away."),
+    read_sent: bool | None = typer.Option(None, help="Whether replies sent from elsewhere are read from Sent."),
 ) -> None:
-    """Change how a mailbox sends. What is not given stays."""
+    """Change how a mailbox works. What is not given stays."""
 
     async def story(house: House) -> MailboxView:
         known = (await _found(house, mailbox)).mailbox
@@ -300,6 +301,7 @@ def set_(
                 hold_hours=hold_hours or known.hold_hours,
                 reply_to=known.reply_to if reply_to is None else _address(reply_to),
                 signature=None if no_signature else _signature(signature) or known.signature,
+                read_sent=known.read_sent if read_sent is None else read_sent,
             )
         )
 
@@ -316,8 +318,7 @@ def _address(given: str) -> str | None:
 def _signature(file: Path | None) -> Signature | None:
     if file is None:
         return None
-    text = file.read_text()
-    return Signature(html=text) if file.suffix == ".html" else Signature(text)
+    return Signature(html=file.read_text()) if file.suffix == ".html" else Signature(file.read_text())
 
 
 @app.command()

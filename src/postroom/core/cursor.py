@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from postroom.core.message import Flow
 from postroom.core.uids import Uids
 
 
@@ -77,7 +78,8 @@ class Cursor:
     """A folder's row. Every UID up to `last_uid` under this UIDVALIDITY is in the ledger or in one of the `gaps`.
 
     `total` and `done` are the progress of the reading under way and `per_minute` its speed, all 0 where none is. What
-    the server had before `since` when the folder was first read, at `began_at`, is skipped; None skips nothing.
+    the server had before `since` when the folder was first read, at `began_at`, is skipped; None skips nothing. Which
+    way its messages went says `flow`: those of a Sent folder are outgoing.
     """
 
     mailbox_id: str
@@ -94,6 +96,7 @@ class Cursor:
     since: datetime | None = None
     reconciled: Reconciled = field(default_factory=Reconciled)
     spent: Spent = field(default_factory=Spent)
+    flow: Flow = Flow.INBOUND
 
     @property
     def seconds_left(self) -> int | None:

@@ -20,6 +20,7 @@ class EventType(StrEnum):
     """The names of the contract."""
 
     MESSAGE_RECEIVED = "message.received"
+    MESSAGE_SENT_ELSEWHERE = "message.sent_elsewhere"
     CONVERSATION_MERGED = "conversation.merged"
     CONVERSATION_SPLIT = "conversation.split"
     CONVERSATION_LOOPING = "conversation.looping"
@@ -143,7 +144,7 @@ def delivery_data(delivery: Delivery) -> dict[str, Any]:
 
 
 def message_data(message: Message) -> dict[str, Any]:
-    """What a `message.received` event says; `message_id` is the RFC 5322 one, None where the message has none."""
+    """What a `message.…` event says; `message_id` is the RFC 5322 one, None where the message has none."""
     return {
         "id": message.id,
         "mailbox_id": message.mailbox_id,

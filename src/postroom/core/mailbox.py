@@ -165,6 +165,7 @@ class Mailbox:
     told: Told = UNTOLD
     reply_to: str | None = None
     signature: Signature | None = None
+    read_sent: bool = True  # whether replies that were sent from elsewhere are read from its Sent folder
 
     def alias(self, address: str) -> Alias | None:
         """The alias with this address, however it is written."""

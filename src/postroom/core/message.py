@@ -91,6 +91,11 @@ class Message:
     folder: str | None = None
     quarantine: str | None = None
 
+    @property
+    def sent_elsewhere(self) -> bool:
+        """Whether it was found in the mailbox's Sent folder: what Postroom itself sends is in no folder of ours."""
+        return self.flow is Flow.OUTBOUND and self.folder is not None
+
 
 @dataclass(frozen=True, slots=True)
 class Conversation:

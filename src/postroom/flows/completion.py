@@ -117,6 +117,7 @@ class Completion:
             wishes.sync_days,
             wishes.reply_to,
             wishes.signature,
+            wishes.read_sent,
         )
         return new, ways
 

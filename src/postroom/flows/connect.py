@@ -33,6 +33,7 @@ class NewMailbox:
     sync_days: int | None = 30
     reply_to: str | None = None
     signature: Signature | None = None
+    read_sent: bool = True
 
 
 class NotConnected(Exception):
@@ -106,6 +107,7 @@ class Connect:
             budget=new.budget,
             reply_to=new.reply_to,
             signature=new.signature,
+            read_sent=new.read_sent,
             sync_days=new.sync_days,
         )
         changes = [
@@ -146,8 +148,9 @@ class Connect:
         )
         if not new_connection:
             await self._store.update_mailbox(changed)
-            if changed.sync_days != view.mailbox.sync_days and view.receiving.usable:
-                # The session that runs has read as far back as it was told.
+            read_anew = (changed.sync_days, changed.read_sent) != (view.mailbox.sync_days, view.mailbox.read_sent)
+            if read_anew and view.receiving.usable:
+                # The session that runs reads as it was told when it began.
                 await self._recover.signal(changed, Signal.CHANGED, directions=(Direction.IMAP,))
             return await self._view(changed.id)
         try:

@@ -31,8 +31,10 @@ MOST = 250
 """Messages in one batch."""
 FEWEST_BYTES, FIRST_BYTES, MOST_BYTES = 64 * 1024, 1024 * 1024, 8 * 1024 * 1024
 """A batch takes the line about as long as LOOK: its size follows what the line carries."""
-SIZED = 2000
-"""Messages of a gap whose sizes are asked for at once."""
+FIRST_SIZED, SIZED = 250, 2000
+"""Messages of a gap whose sizes are asked for at once, at first and at most: a bad line does not carry many answers."""
+PART = 64 * 1024
+"""Bytes of a message that are asked for at once where the line is lost each time that it comes whole."""
 FEW = 200
 """New messages that are read as they come; more are a gap, so that what comes after them need not wait."""
 
@@ -161,7 +163,8 @@ class Reading:
         others = tuple(gap for gap in gaps if gap not in alone)
         if others:
             return replace(self._ahead, gaps=others).next_gap
-        return next((gap for gap in alone if gap.first not in self._tried), None)
+        untried = [gap for gap in alone if gap.first not in self._tried]
+        return min(untried, key=lambda gap: self._refusals.turn(self._ahead, gap.first), default=None)
 
     async def _put(self, batch: Batch) -> None:
         self._ahead = batch.applied(self._ahead)
@@ -196,9 +199,11 @@ class Reading:
         left = there - known - later
         self._total = max(self._total, self.cursor.done) + len(left)
         await self._put(Batch(total=self._total))
+        sized = FIRST_SIZED
         while left:
-            chunk = left.lowermost(SIZED) if gap.order is Order.OLDEST else left.uppermost(SIZED)
+            chunk = left.lowermost(sized) if gap.order is Order.OLDEST else left.uppermost(sized)
             left -= chunk
+            sized = min(2 * sized, SIZED)
             sizes = await self._session.sizes_of(chunk)
             if vanished := chunk - Uids.of(one.uid for one in sizes):
                 await self._put(Batch(gone=vanished))
@@ -233,7 +238,7 @@ class Reading:
         flushed = Uids()
         size = 0
         try:
-            async for one in _fetch(self._session, fetch):
+            async for one in self._coming(fetch):
                 got.append(one)
                 size += len(one.raw)
                 if size >= 2 * MOST_BYTES:  # more than its sizes said
@@ -261,6 +266,28 @@ class Reading:
                 again=withheld | (later & Uids.between(*through)),
             )
         )
+
+    async def _coming(self, uids: Sequence[int]) -> AsyncIterator[Fetched]:
+        if len(uids) == 1 and self._refusals.by_parts(self._ahead, uids[0]):
+            whole = await self._by_parts(uids[0])
+            if whole is not None:
+                yield whole
+        elif uids:
+            async for one in self._session.fetch(uids):
+                yield one
+
+    async def _by_parts(self, uid: int) -> Fetched | None:
+        """What came of it over lines that were lost since is not asked for again, while this process lives."""
+        came = self._refusals.begun(self._ahead, uid)
+        while len(came) <= self._limits.message:
+            part = await self._session.part(uid, len(came), PART)
+            if part is None:
+                return None
+            came += part.raw
+            if len(part.raw) < PART:
+                return replace(part, raw=bytes(came))
+        came.clear()  # its size was a lie
+        return None
 
     def _is_fetched(self, one: Sized) -> bool:
         return one.size <= self._limits.message and not self._refusals.given_up(self._ahead, one.uid)
@@ -340,9 +367,3 @@ class Reading:
 def _of(wanted: Sequence[Sized], got: Sequence[Fetched]) -> list[Sized]:
     came = {one.uid for one in got}
     return [one for one in wanted if one.uid in came]
-
-
-async def _fetch(session: ImapSession, uids: Sequence[int]) -> AsyncIterator[Fetched]:
-    if uids:
-        async for one in session.fetch(uids):
-            yield one

@@ -13,6 +13,7 @@ from postroom.core.cursor import Change, Cursor, Gap, Order, Passed, Reconciled,
 from postroom.core.events import Event, EventType, reconciled_data
 from postroom.core.identity import Kind
 from postroom.core.mailbox import Mailbox
+from postroom.core.message import Flow
 from postroom.core.ports.store import Lease, Store
 from postroom.core.ports.wire import ImapSession
 from postroom.core.ports.world import World
@@ -24,6 +25,8 @@ log = structlog.get_logger()
 
 GAPS_SHARE = 0.8
 """Of a provider's bytes a day, what may be spent on gaps: the rest is for what comes new."""
+SENT_SHARE = 0.1
+"""And on what was sent from elsewhere."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,13 +58,14 @@ class Sync:
         *,
         seconds: float | None = None,
         reconnected: bool = False,
+        flow: Flow = Flow.INBOUND,
     ) -> Brought:
         """Reads all that the selected folder has to be read, for at most so many seconds, and compares it with the
-        ledger where that is due or the session is new.
+        ledger where that is due or the session is new. What is in a Sent folder goes the other way: `flow`.
 
         Raises Failure where the session breaks: what was recorded stays, the cursor stands there.
         """
-        cursor = await self._cursor(lease, session, mailbox, selected)
+        cursor = replace(await self._cursor(lease, session, mailbox, selected, flow), flow=flow)
         brought = Brought(0)
         if cursor.gaps or cursor.synced_at is None or compare(cursor, selected) is not Change.NONE:
             reading = self._reading(lease, session, mailbox, cursor, seconds)
@@ -71,6 +75,13 @@ class Sync:
             healed = await self._reconcile(lease, session, mailbox, selected, cursor)
             brought = replace(brought, messages=brought.messages + healed)
         return brought
+
+    async def has_news(self, lease: Lease, shown: Selected) -> bool:
+        """Whether a look at this folder would find anything to do, by what STATUS says of it."""
+        cursor = await self._store.cursor(lease.mailbox_id, shown.folder)
+        if cursor is None or cursor.gaps or cursor.synced_at is None:
+            return True
+        return compare(cursor, shown) is not Change.NONE or self._is_due(cursor)
 
     async def news(self, lease: Lease, session: ImapSession, mailbox: Mailbox, folder: str) -> Brought:
         """What the server announced in the folder that is selected."""
@@ -85,13 +96,16 @@ class Sync:
         self, lease: Lease, session: ImapSession, mailbox: Mailbox, cursor: Cursor, seconds: float | None
     ) -> Reading:
         budget = provider.by_key(mailbox.provider).imap_bytes_a_day
-        a_day = None if budget is None else int(budget * GAPS_SHARE) // len(mailbox.folders)
+        share = GAPS_SHARE / len(mailbox.folders) if cursor.flow is Flow.INBOUND else SENT_SHARE
+        a_day = None if budget is None else int(budget * share)
         limits = Limits(self._max, a_day, seconds)
         return Reading(self._store, self._world, session, lease, cursor, self._refusals, limits)
 
     # Where to begin
 
-    async def _cursor(self, lease: Lease, session: ImapSession, mailbox: Mailbox, selected: Selected) -> Cursor:
+    async def _cursor(
+        self, lease: Lease, session: ImapSession, mailbox: Mailbox, selected: Selected, flow: Flow
+    ) -> Cursor:
         cursor = await self._store.cursor(lease.mailbox_id, selected.folder)
         change = compare(cursor, selected)
         if change is Change.WOUND_BACK and cursor is not None:
@@ -105,10 +119,16 @@ class Sync:
             log.warning("folder numbered anew", mailbox=mailbox.id, folder=selected.folder, change=change)
         if change is Change.WOUND_BACK:
             await self._store.forget(lease, selected.folder, selected.uid_validity)
-        return await self._begin(lease, session, mailbox, selected, cursor)
+        return await self._begin(lease, session, mailbox, selected, cursor, flow)
 
     async def _begin(
-        self, lease: Lease, session: ImapSession, mailbox: Mailbox, selected: Selected, before: Cursor | None
+        self,
+        lease: Lease,
+        session: ImapSession,
+        mailbox: Mailbox,
+        selected: Selected,
+        before: Cursor | None,
+        flow: Flow,
     ) -> Cursor:
         """A folder that is read for the first time, or was numbered anew: then as far back as the first time, so that
         what came meanwhile is read and what is known is seen to be."""
@@ -126,6 +146,7 @@ class Sync:
             gaps=gaps,
             began_at=began_at,
             since=since,
+            flow=flow,
         )
         if before is not None:
             cursor = replace(cursor, spent=before.spent, reconciled=Reconciled(healed=before.reconciled.healed))

@@ -31,6 +31,7 @@ def read(arrival: Arrival, fetched: Fetched) -> Arrival:
         raw=fetched.raw,
         size=len(fetched.raw),
         received_at=fetched.internal_date or arrival.received_at,
+        thread=fetched.thread,
     )
     try:
         parsed = parse(fetched.raw)

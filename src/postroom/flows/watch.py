@@ -12,6 +12,7 @@ from postroom.core.mailbox import Direction, Mailbox
 from postroom.core.ports.store import Lease, LeaseLost, MailboxGone, Store, StoreUnavailable
 from postroom.core.ports.wire import Idled, ImapSession
 from postroom.core.ports.world import World
+from postroom.flows.elsewhere import Elsewhere, SentFolder
 from postroom.flows.recover import Recover
 from postroom.flows.sessions import Sessions
 from postroom.flows.sync import Sync
@@ -47,6 +48,7 @@ class Watch:
         self._world = world
         self._sessions = sessions
         self._sync = sync
+        self._elsewhere = Elsewhere(sync)
         self._recover = recover
         self._poll_seconds = poll_seconds
         self._check_seconds = check_seconds
@@ -92,9 +94,11 @@ class Watch:
 
     async def _session(self, lease: Lease, mailbox: Mailbox) -> bool:
         """Until it breaks. True where another is to follow at once, which is no trouble and nobody's health: its token
-        has died after it had worked, and there is a fresh one; or its settings were changed while it was opened."""
+        has died after it had worked, and there is a fresh one; or its settings were changed while it was opened; or
+        the server does not let us into Sent."""
         session = await self._sessions.receiving(mailbox)
         worked = False
+        sent: SentFolder | None = None
         try:
             for folder in mailbox.folders:
                 await session.select(folder)
@@ -106,14 +110,19 @@ class Watch:
                 return True
             worked = True
             await self._all_folders(lease, session, mailbox, reconnected=True)
+            sent = await self._elsewhere.of(session, mailbox)
+            await self._look_elsewhere(lease, session, mailbox, sent)
             while True:
-                await self._until_checked(lease, session, mailbox)
+                await self._until_checked(lease, session, mailbox, sent)
                 await self._all_folders(lease, session, mailbox)
+                await self._look_elsewhere(lease, session, mailbox, sent)
         except* Failure as failures:
             evidence = _first(failures).evidence
-            if not worked or not await self._sessions.renewed(mailbox, Direction.IMAP, evidence):
+            without_sent = self._elsewhere.given_up(mailbox, sent, evidence)
+            if not without_sent and not (worked and await self._sessions.renewed(mailbox, Direction.IMAP, evidence)):
                 raise
-            log.info("a session ended with its token", mailbox=mailbox.id)
+            if not without_sent:
+                log.info("a session ended with its token", mailbox=mailbox.id)
         finally:
             session.abort()
         return True
@@ -136,16 +145,35 @@ class Watch:
                     left.remove(folder)
             await self._store.heard(mailbox.id, Direction.IMAP, self._world.now())
 
-    async def _until_checked(self, lease: Lease, session: ImapSession, mailbox: Mailbox) -> None:
-        """Waits for news of the first folder, until all are to be looked into."""
+    async def _look_elsewhere(
+        self, lease: Lease, session: ImapSession, mailbox: Mailbox, sent: SentFolder | None
+    ) -> None:
+        """What others have sent; while there is much of it, taking turns with what comes in."""
+        while sent is not None:
+            brought = await self._elsewhere.look(lease, session, mailbox, sent)
+            sent.looked(asyncio.get_running_loop().time())
+            if brought is not None:
+                await self._all_folders(lease, session, mailbox)
+            if brought is None or not brought.more:
+                return
+
+    async def _until_checked(
+        self, lease: Lease, session: ImapSession, mailbox: Mailbox, sent: SentFolder | None
+    ) -> None:
+        """Waits for news of the first folder, until all are to be looked into. An answer that is sent from elsewhere
+        mostly shows there first: the message that it answers is marked."""
         loop = asyncio.get_running_loop()
         others = OTHER_FOLDERS if "IDLE" in session.capabilities else self._poll_seconds
         ends = loop.time() + (others if len(mailbox.folders) > 1 else self._check_seconds)
         while (left := ends - loop.time()) > 0:
-            news = await self._wait(session, mailbox, left)
+            news = await self._wait(session, mailbox, min(left, sent.left(loop.time())) if sent is not None else left)
             await self._store.heard(mailbox.id, Direction.IMAP, self._world.now())
             if news is Idled.NEWS:
                 await self._sync.news(lease, session, mailbox, mailbox.folders[0])
+                if sent is not None:
+                    sent.news(loop.time())
+            if sent is not None and sent.left(loop.time()) <= 0:
+                await self._look_elsewhere(lease, session, mailbox, sent)
 
     async def _wait(self, session: ImapSession, mailbox: Mailbox, seconds: float) -> Idled:
         if "IDLE" in session.capabilities:
@@ -156,7 +184,8 @@ class Watch:
 
 def _read(mailbox: Mailbox) -> tuple[object, ...]:
     """What a session follows."""
-    return mailbox.imap, mailbox.ca_certificate, mailbox.auth_kind, mailbox.folders, mailbox.sync_days
+    which = (mailbox.folders, mailbox.sync_days, mailbox.read_sent)
+    return mailbox.imap, mailbox.ca_certificate, mailbox.auth_kind, which
 
 
 def _first(group: BaseExceptionGroup[Failure]) -> Failure:

@@ -28,6 +28,7 @@ class Wishes:
     sync_days: int | None = 30
     reply_to: str | None = None
     signature: Signature | None = None
+    read_sent: bool = True
     connect_link: str | None = None
 
     def as_dict(self) -> dict[str, Any]:

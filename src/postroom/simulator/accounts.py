@@ -23,6 +23,7 @@ class _Options(TypedDict, total=False):
     access_token: str | None
     saves_sent: bool
     idle: bool
+    threads: bool
     quota: int | None
     connection_limit: int | None
 
@@ -57,7 +58,8 @@ class OverQuota(Exception):
 class Account:
     """One account. `quota` is in bytes; `connection_limit` counts IMAP sessions; None is without limit.
 
-    `saves_sent`: what is sent over SMTP is put into Sent by the provider. `idle`: whether IDLE is offered.
+    `saves_sent`: what is sent over SMTP is put into Sent by the provider. `idle`: whether IDLE is offered. `threads`:
+    whether messages bear Gmail's thread (X-GM-EXT-1), which goes by the subject alone here.
     `access_token` is taken by XOAUTH2 and OAUTHBEARER beside those that the authorization server gave.
     """
 
@@ -66,6 +68,7 @@ class Account:
     access_token: str | None = field(default=None, repr=False)
     saves_sent: bool = False
     idle: bool = True
+    threads: bool = False
     quota: int | None = None
     connection_limit: int | None = None
     folders: dict[str, Folder] = field(default_factory=dict, repr=False)

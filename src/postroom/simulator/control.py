@@ -41,6 +41,7 @@ class AccountIn(_Body):
     access_token: str | None = None
     saves_sent: bool = False
     idle: bool = True
+    threads: bool = False
     quota: Annotated[int, Field(ge=0)] | None = None
     connection_limit: Annotated[int, Field(ge=0)] | None = None
 
@@ -52,6 +53,7 @@ class AccountChange(_Body):
     access_token: str | None = None
     saves_sent: bool = False
     idle: bool = True
+    threads: bool = False
     quota: Annotated[int, Field(ge=0)] | None = None
     connection_limit: Annotated[int, Field(ge=0)] | None = None
     drop_sessions: bool = True

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -9,6 +10,8 @@ from datetime import datetime
 from email.message import Message
 from email.parser import BytesHeaderParser
 from email.policy import compat32
+
+_REPLIED = re.compile(r"^(\s*(re|aw|fwd?)\s*:)+", re.IGNORECASE)
 
 
 def header_end(raw: bytes) -> int:
@@ -36,6 +39,12 @@ class StoredMessage:
     def headers(self) -> Message:
         """Its header, read leniently; never raises."""
         return read_headers(self.raw)
+
+    @property
+    def thread(self) -> int:
+        """Gmail's X-GM-THRID, 64 bits: messages of one subject are one thread, whoever wrote them."""
+        subject = _REPLIED.sub("", str(self.headers.get("Subject", ""))).strip().casefold()
+        return int.from_bytes(hashlib.sha256(subject.encode("utf-8", "replace")).digest()[:7], "big")
 
     @property
     def message_id(self) -> str:

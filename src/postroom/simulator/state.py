@@ -56,6 +56,7 @@ def account_state(account: Account) -> Json:
         "address": account.address,
         "saves_sent": account.saves_sent,
         "idle": account.idle,
+        "threads": account.threads,
         "quota": account.quota,
         "connection_limit": account.connection_limit,
         "size": account.size,

@@ -63,6 +63,24 @@ def of_topic(connection: Connection, mailbox_id: str, wanted: str) -> list[Conve
     return [_conversation(row) for row in connection.execute(query)]
 
 
+def of_threads(connection: Connection, mailbox_id: str, threads: Iterable[str]) -> list[tuple[str, Conversation]]:
+    """Each thread, as the provider calls it, with a conversation that has a message of it."""
+    wanted = sorted(set(threads))
+    found: list[tuple[str, Conversation]] = []
+    for start in range(0, len(wanted), _AT_ONCE):
+        query = (
+            select(message.c.thread, conversation)
+            .distinct()
+            .join(
+                conversation,
+                and_(conversation.c.mailbox_id == message.c.mailbox_id, conversation.c.id == message.c.conversation_id),
+            )
+            .where(message.c.mailbox_id == mailbox_id, message.c.thread.in_(wanted[start : start + _AT_ONCE]))
+        )
+        found += [(row.thread, _conversation(row)) for row in connection.execute(query)]
+    return found
+
+
 def join(connection: Connection, mailbox_id: str, messages: Sequence[Message]) -> None:
     """Notes messages in their conversations, which begin with them where they are not there yet."""
     of_conversation: dict[str, list[Message]] = {}
@@ -149,13 +167,18 @@ def _grown(before: Row[Any], messages: Sequence[Message]) -> dict[str, Any]:
 
 
 def participants_of(before: Sequence[Address], messages: Sequence[Message]) -> list[dict[str, str]]:
+    """The same, as a row has them."""
+    return [one.as_dict() for one in people_of(before, messages)]
+
+
+def people_of(before: Sequence[Address], messages: Sequence[Message]) -> tuple[Address, ...]:
     """Who took part before, then senders and recipients in the order of the messages."""
     people: dict[str, Address] = {one.email.casefold(): one for one in before}
     for one in messages:
         sender = (one.parsed.sender,) if one.parsed.sender else ()
         for person in (*sender, *one.parsed.to, *one.parsed.cc):
             people.setdefault(person.email.casefold(), person)
-    return [one.as_dict() for one in list(people.values())[:MOST_PARTICIPANTS]]
+    return tuple(people.values())[:MOST_PARTICIPANTS]
 
 
 def _conversation(row: Row[Any]) -> Conversation:

@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime
 
 from sqlalchemy import Connection, insert, select, update
 
-from postroom.core.conversation import place, place_by_topic, topic_asked
 from postroom.core.cursor import Cursor, Outcome, Passed
 from postroom.core.events import Event, EventType, message_data
 from postroom.core.message import Flow, Message
-from postroom.core.ports.store import Arrival, Lease
+from postroom.core.ports.store import Lease
 from postroom.core.uids import Uids
 from postroom.store import bounces, conversations, database, eventlog, messages
 from postroom.store import ledger as ledger_rows
 from postroom.store.faults import refuses_data
 from postroom.store.leases import fence
-from postroom.store.messages import Kept, reference_key
-from postroom.store.recognise import Digested, recognised
+from postroom.store.placing import placed
+from postroom.store.recognise import Digested, recognised, sent_before
 from postroom.store.rows import cursor_of_row, cursor_values
 from postroom.store.schema import folder, ledger, message
 
@@ -126,7 +125,7 @@ def _take_in(
     ours = _before(connection, progress, new)
     fresh = [one for one in new if one.arrival.outcome is not Outcome.SKIPPED and one.arrival.uid not in ours]
     reports = _reports(connection, progress, fresh)
-    kept = _placed(connection, progress, fresh, reports)
+    kept = placed(connection, progress, fresh, reports)
     ours.update({one.arrival.uid: one.arrival.message_id for one in fresh})
     connection.execute(
         _INSERT,
@@ -149,8 +148,9 @@ def _take_in(
     taken = [one.message for one in kept]
     messages.add(connection, kept)
     conversations.join(connection, progress.mailbox_id, taken)
-    received = [
-        Event(one.arrival.event_id, EventType.MESSAGE_RECEIVED, now, progress.mailbox_id, message_data(ours_))
+    kind = EventType.MESSAGE_RECEIVED if progress.flow is Flow.INBOUND else EventType.MESSAGE_SENT_ELSEWHERE
+    told = [
+        Event(one.arrival.event_id, kind, now, progress.mailbox_id, message_data(ours_))
         for one, ours_ in zip(fresh, taken, strict=True)
     ]
     bounced = [
@@ -158,7 +158,7 @@ def _take_in(
         for arrived_as, report in reports.items()
         for event in bounces.apply(connection, progress.mailbox_id, report, arrived_as, now, new_id)
     ]
-    eventlog.append(connection, [*received, *bounced])
+    eventlog.append(connection, [*told, *bounced])
     return taken
 
 
@@ -167,63 +167,19 @@ def _reports(connection: Connection, progress: Cursor, fresh: Sequence[Digested]
     found = {
         one.arrival.message_id: bounces.returned(connection, progress.mailbox_id, one.arrival.bounce)
         for one in fresh
-        if one.arrival.bounce is not None
+        if one.arrival.bounce is not None and progress.flow is Flow.INBOUND
     }
     return {arrived_as: report for arrived_as, report in found.items() if report is not None}
 
 
 def _before(connection: Connection, progress: Cursor, new: Sequence[Digested]) -> dict[int, str]:
-    """Our messages for those UIDs whose message has come before; they stand in this folder now."""
+    """Our messages for those UIDs whose message has come before; they stand in this folder now. In a Sent folder, also
+    for what we sent ourselves, which stands in none."""
+    if progress.flow is Flow.OUTBOUND:
+        return sent_before(connection, progress, [one for one in new if one.arrival.outcome is not Outcome.SKIPPED])
     known = recognised(connection, progress, [one for one in new if one.arrival.outcome is not Outcome.SKIPPED])
     if known:
         here = {"folder": progress.folder, "uid_validity": progress.uid_validity}
         moved = (message.c.mailbox_id == progress.mailbox_id, message.c.id.in_(known.values()))
         connection.execute(update(message).where(*moved).values(here))
     return known
-
-
-def _placed(
-    connection: Connection, progress: Cursor, fresh: Sequence[Digested], reports: Mapping[str, bounces.Returned]
-) -> list[Kept]:
-    """Messages, each in its conversation. Those of one batch see each other; a report stands by what it is about."""
-    if not fresh:
-        return []
-    named = {key for one in fresh for key in conversations.references(one.parsed)}
-    known = conversations.known(connection, progress.mailbox_id, named)
-    kept: list[Kept] = []
-    for one in fresh:
-        arrival, parsed = one.arrival, one.parsed
-        # Its own Message-ID is known where a reply came before it.
-        own = known.get(reference_key(parsed.message_id or ""))
-        report = reports.get(arrival.message_id)
-        about = report.conversation_id if report else None
-        belongs = (
-            about or place(parsed, known) or own or _of_topic(connection, progress, one) or arrival.conversation_id
-        )
-        for key in conversations.references(parsed):
-            known.setdefault(key, belongs)
-        taken = Message(
-            id=arrival.message_id,
-            mailbox_id=progress.mailbox_id,
-            conversation_id=belongs,
-            flow=Flow.INBOUND,
-            parsed=parsed,
-            size=len(arrival.raw or b""),
-            received_at=arrival.received_at,
-            folder=progress.folder,
-            quarantine=(arrival.reason or "It could not be read.") if _is_quarantined(arrival) else None,
-        )
-        kept.append(Kept(taken, arrival.raw or b"", one.digest, progress.uid_validity))
-    return kept
-
-
-def _of_topic(connection: Connection, progress: Cursor, one: Digested) -> str | None:
-    asked = topic_asked(one.parsed)
-    if asked is None:
-        return None
-    alike = conversations.of_topic(connection, progress.mailbox_id, asked)
-    return place_by_topic(one.parsed, one.arrival.received_at, alike)
-
-
-def _is_quarantined(arrival: Arrival) -> bool:
-    return arrival.outcome is Outcome.QUARANTINED or arrival.parsed is None

@@ -85,6 +85,7 @@ class Kept:
     raw: bytes
     digest: bytes
     uid_validity: int = 0
+    thread: str | None = None
 
 
 def add(connection: Connection, kept: Sequence[Kept]) -> None:
@@ -106,6 +107,7 @@ def add(connection: Connection, kept: Sequence[Kept]) -> None:
                 "quarantine": one.message.quarantine,
                 "parsed": _parsed_values(one.message.parsed),
                 "automatic": one.message.parsed.automatic,
+                "thread": one.thread,
             }
             for one in kept
         ],

@@ -7,12 +7,14 @@ import hashlib
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 from sqlalchemy import Connection, Row, or_, select
 
 from postroom.core.cursor import Cursor
-from postroom.core.message import Flow, Parsed
+from postroom.core.identity import ENTROPY, Kind, identifier
+from postroom.core.message import Address, Flow, Parsed
 from postroom.core.ports.store import Arrival
 from postroom.store.messages import reference_key
 from postroom.store.schema import message
@@ -115,3 +117,63 @@ def _written_anew(
                 found[one.arrival.uid] = candidate
                 break
     return found
+
+
+CLOCKS = timedelta(seconds=5)
+"""Between the identifier and the Date of a message of ours, which are drawn one after the other."""
+
+
+def sent_before(connection: Connection, progress: Cursor, arrivals: Sequence[Digested]) -> dict[int, str]:
+    """Our messages for those UIDs of a Sent folder that show one: what we sent ourselves, or what stood there before.
+
+    By its Message-ID, however many copies there are: a server files its own beside ours. Some servers give what they
+    send another Message-ID (Exchange, SES); then Date, subject and recipients are those of ours. What bears no
+    Message-ID is known by its bytes.
+    """
+    names = {one.name for one in arrivals if one.name}
+    sent = select(message.c.id, message.c.rfc_message_id, message.c.digest).where(
+        message.c.mailbox_id == progress.mailbox_id, message.c.flow == str(Flow.OUTBOUND)
+    )
+    by_name = {
+        row.rfc_message_id: row.id for row in connection.execute(sent.where(message.c.rfc_message_id.in_(names)))
+    }
+    nameless = [one.digest for one in arrivals if not one.name]
+    by_bytes: dict[bytes, str] = {}
+    if nameless:
+        alike = sent.where(message.c.rfc_message_id == "", message.c.digest.in_(nameless))
+        by_bytes = {row.digest: row.id for row in connection.execute(alike)}
+    found: dict[int, str] = {}
+    for one in arrivals:
+        known = by_name.get(one.name) if one.name else by_bytes.get(one.digest)
+        known = known or _renamed(connection, progress.mailbox_id, one)
+        if known is not None:
+            found[one.arrival.uid] = known
+        # The next copy in this batch is the same message.
+        elif one.name:
+            by_name[one.name] = one.arrival.message_id
+        else:
+            by_bytes[one.digest] = one.arrival.message_id
+    return found
+
+
+def _renamed(connection: Connection, mailbox_id: str, one: Digested) -> str | None:
+    """What we made in the second of its Date: our identifiers sort by time, so the table's key finds it."""
+    date = one.parsed.date
+    if date is None or date.tzinfo is None or not 2000 <= date.year < 2200:
+        return None  # no message of ours: our clock was never there
+    first, last = (identifier(Kind.MESSAGE, at, bytes(ENTROPY), mailbox_id) for at in (date - CLOCKS, date + CLOCKS))
+    query = select(message.c.id, message.c.parsed).where(
+        message.c.mailbox_id == mailbox_id,
+        message.c.id.between(first, last),
+        message.c.flow == str(Flow.OUTBOUND),
+        message.c.folder.is_(None),
+    )
+    shown = (date.isoformat(), one.parsed.subject, _addresses(one.parsed.to))
+    for row in connection.execute(query):
+        if (row.parsed["date"], row.parsed["subject"], {to["email"].casefold() for to in row.parsed["to"]}) == shown:
+            return str(row.id)
+    return None
+
+
+def _addresses(people: Sequence[Address]) -> set[str]:
+    return {one.email.casefold() for one in people}

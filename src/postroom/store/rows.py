@@ -18,6 +18,7 @@ from postroom.core.diagnosis.verdict import Diagnosis
 from postroom.core.health import Health, Notices
 from postroom.core.health import State as HealthState
 from postroom.core.mailbox import Alias, AuthKind, Direction, Endpoint, Mailbox, Security, Signature, UnconfirmedPolicy
+from postroom.core.message import Flow
 
 Values = dict[str, Any]
 
@@ -47,6 +48,7 @@ def mailbox_values(mailbox: Mailbox) -> Values:
         "signature_text": mailbox.signature.text if mailbox.signature else None,
         "signature_html": mailbox.signature.html if mailbox.signature else None,
         "sync_days": mailbox.sync_days,
+        "read_sent": mailbox.read_sent,
         "created_at": mailbox.created_at,
     }
 
@@ -81,6 +83,7 @@ def mailbox_of_row(row: Row[Any], allowed: Row[Any] | None) -> Mailbox:
         sync_days=row.sync_days,
         reply_to=row.reply_to,
         signature=_signature(row),
+        read_sent=bool(row.read_sent),
     )
 
 
@@ -160,6 +163,7 @@ def cursor_values(cursor: Cursor) -> Values:
         "healed": cursor.reconciled.healed,
         "spent_since": cursor.spent.since,
         "spent_bytes": cursor.spent.size,
+        "flow": str(cursor.flow),
     }
 
 
@@ -179,6 +183,7 @@ def cursor_of_row(row: Row[Any]) -> Cursor:
         row.since,
         Reconciled(row.reconciled_at, row.server_count, row.ledger_count, row.healed),
         Spent(row.spent_since, row.spent_bytes),
+        Flow(row.flow),
     )
 
 

@@ -43,6 +43,8 @@ class Fetched:
     raw: bytes = field(repr=False)
     internal_date: datetime | None = None
     flags: frozenset[str] = frozenset()
+    thread: str | None = None
+    """The provider's own name for the conversation that it belongs to (X-GM-THRID, THREADID); None where none."""
 
 
 class Idled(StrEnum):
@@ -80,6 +82,10 @@ class ImapSession(Protocol):
         """SELECT, or EXAMINE when read_only (stage select). `folder` is Unicode; wire encodes it."""
         ...
 
+    async def status(self, folder: str) -> Selected | None:
+        """STATUS of a folder, while another one stays selected; None where the server will not say."""
+        ...
+
     async def sizes(self, first_uid: int) -> list[Sized]:
         """UID FETCH first:* (UID RFC822.SIZE) of the selected folder, ascending, only UIDs >= first_uid."""
         ...
@@ -94,7 +100,13 @@ class ImapSession(Protocol):
         ...
 
     def fetch(self, uids: Sequence[int]) -> AsyncIterator[Fetched]:
-        """UID FETCH (UID FLAGS INTERNALDATE BODY.PEEK[]): each as it arrives; expunged UIDs are just missing."""
+        """UID FETCH (UID FLAGS INTERNALDATE BODY.PEEK[]), with the thread where the server names it: each as it
+        arrives; expunged UIDs are just missing."""
+        ...
+
+    async def part(self, uid: int, begin: int, size: int) -> Fetched | None:
+        """UID FETCH (… BODY.PEEK[]<begin.size>): so many bytes of a message from `begin` on, fewer at its end; None
+        where it is not there."""
         ...
 
     async def idle(self, seconds: float) -> Idled:

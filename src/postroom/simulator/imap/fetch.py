@@ -19,7 +19,7 @@ _MACROS = {
     "FAST": ("FLAGS", "INTERNALDATE", "RFC822.SIZE"),
     "ALL": ("FLAGS", "INTERNALDATE", "RFC822.SIZE", "ENVELOPE"),
 }
-_SIMPLE = frozenset({"UID", "FLAGS", "INTERNALDATE", "RFC822.SIZE", "ENVELOPE"})
+_SIMPLE = frozenset({"UID", "FLAGS", "INTERNALDATE", "RFC822.SIZE", "ENVELOPE", "X-GM-THRID"})
 _WHOLE = {"RFC822": "", "RFC822.HEADER": "HEADER", "RFC822.TEXT": "TEXT"}
 
 
@@ -86,6 +86,7 @@ def _value(message: StoredMessage, item: Item, recent: bool) -> bytes:
         "INTERNALDATE": lambda: date_time(message.internal_date),
         "RFC822.SIZE": lambda: b"%d" % len(message.raw),
         "ENVELOPE": lambda: _envelope(message.headers),
+        "X-GM-THRID": lambda: b"%d" % message.thread,
     }
     return values[item.label]()
 

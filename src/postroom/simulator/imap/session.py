@@ -63,6 +63,7 @@ class ImapSession(Session):
     def capabilities(self) -> str:
         if self.account is not None:
             idle = ["IDLE"] if self.account.idle else []
+            idle += ["X-GM-EXT-1"] if self.account.threads else []
             names = "IMAP4rev1 LITERAL+ SASL-IR ID ENABLE NAMESPACE UIDPLUS MOVE UNSELECT CHILDREN SPECIAL-USE"
             return " ".join(self.offered(*names.split(), "LIST-EXTENDED", "LIST-STATUS", "STATUS=SIZE", *idle))
         starttls = [] if self.connection.secure else ["STARTTLS"]

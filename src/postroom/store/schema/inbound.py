@@ -27,6 +27,7 @@ folder = table(
     Column("healed", Number, nullable=False, server_default="0", comment="Messages that comparisons found missing"),
     Column("spent_since", Instant, comment="When the day began whose bytes are counted"),
     Column("spent_bytes", Number, nullable=False, server_default="0", comment="Bytes fetched in that day"),
+    Column("flow", Text, nullable=False, server_default="inbound", comment="outbound for a Sent folder, else inbound"),
     comment="Cursors: how far each folder has been read",
     rowid=False,
 )
@@ -86,9 +87,17 @@ message = table(
     Column("quarantine", Text, comment="Why it could not be read; null for a readable one"),
     Column("parsed", Json, nullable=False, comment="What the raw bytes say"),
     Column("automatic", Flag, nullable=False, server_default="0", comment="Whether a program wrote it (RFC 3834)"),
+    Column("thread", Text, comment="The provider's own name for its conversation"),
     Index("message_rfc", "mailbox_id", "rfc_message_id", "digest"),
     Index("message_conversation", "mailbox_id", "conversation_id", "received_at", "id"),
     comment="The messages that we keep",
+)
+Index(
+    "message_thread",
+    message.c.mailbox_id,
+    message.c.thread,
+    sqlite_where=message.c.thread.is_not(None),
+    postgresql_where=message.c.thread.is_not(None),
 )
 
 raw = table(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import Column, Index, LargeBinary, Text
 
-from postroom.store.columns import Instant, Json, Number
+from postroom.store.columns import Flag, Instant, Json, Number
 from postroom.store.schema.base import of_mailbox, table
 
 mailbox = table(
@@ -39,6 +39,13 @@ mailbox = table(
         comment="Other addresses it may send as, and refusals",
     ),
     Column("sync_days", Number, comment="How old mail may be that the first reading brings, in days; null for all"),
+    Column(
+        "read_sent",
+        Flag,
+        nullable=False,
+        server_default="1",
+        comment="Whether replies sent from elsewhere are read from its Sent folder",
+    ),
     Column("created_at", Instant, nullable=False, comment="When it was connected first"),
     Column("worker_id", Text, index=True, comment="Who works for it: the lease; null for nobody"),
     Column("epoch", Number, nullable=False, comment="Grows with each new owner: the fencing number"),

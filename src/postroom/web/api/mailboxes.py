@@ -50,6 +50,7 @@ async def create(services: Injected, given: NewMailbox, response: Response) -> M
         reply_to=given.reply_to,
         signature=given.signature.core() if given.signature else None,
         sync_days=given.sync_days,
+        read_sent=given.read_sent,
     )
     view = await services.connect.add(new, ways=ways)
     await served(services, given.auth, view.mailbox.id)
@@ -165,6 +166,7 @@ def _changed(mailbox: core.Mailbox, given: MailboxChange) -> core.Mailbox:
         reply_to=given.reply_to if "reply_to" in asked else mailbox.reply_to,
         signature=_signature(given) if "signature" in asked else mailbox.signature,
         sync_days=given.sync_days if "sync_days" in asked else mailbox.sync_days,
+        read_sent=mailbox.read_sent if given.read_sent is None else given.read_sent,
     )
 
 

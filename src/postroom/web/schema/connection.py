@@ -57,6 +57,14 @@ SyncDays = Annotated[
         "larger number later brings what is older.",
     ),
 ]
+ReadSent = Annotated[
+    bool,
+    Field(
+        strict=True,
+        description="Whether replies that are sent from elsewhere, the provider's own web pages say, show in their "
+        "conversations: the Sent folder is read too.",
+    ),
+]
 Unconfirmed = Annotated[
     UnconfirmedPolicy,
     Field(
@@ -248,6 +256,7 @@ class NewMailbox(NewConnection):
     sync_days: SyncDays | None = 30
     reply_to: EmailAddress | None = Field(None, description="Where answers go to, unless a message says otherwise.")
     signature: Signature | None = None
+    read_sent: ReadSent = True
 
 
 class MailboxChange(Input):
@@ -267,6 +276,7 @@ class MailboxChange(Input):
     signature: Signature | None = Field(None, description="null takes it away.")
     budget: Budget | None = Field(None, description="Replaces the whole budget; {} takes it away.")
     sync_days: SyncDays | None = Field(None, description="null: all mail there is.")
+    read_sent: ReadSent | None = None
 
 
 class Reauthentication(Input):

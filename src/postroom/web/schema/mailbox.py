@@ -165,6 +165,7 @@ class Mailbox(Output):
     budget: Budget
     limits: Limits
     sync_days: int | None = Field(description="How old mail may be that the first reading brings; null: all of it.")
+    read_sent: bool = Field(description="Whether replies that are sent from elsewhere are read from its Sent folder.")
     created_at: datetime
     receiving: Health
     sending: Health
@@ -198,6 +199,7 @@ class Mailbox(Output):
             budget=Budget(**asdict(mailbox.budget)),
             limits=Limits.of(mailbox),
             sync_days=mailbox.sync_days,
+            read_sent=mailbox.read_sent,
             created_at=mailbox.created_at,
             receiving=Health.of(view.receiving),
             sending=Health.of(view.sending_told(now)),

@@ -65,6 +65,9 @@ class Message(Output):
     attachments: list[Attachment]
     size: int = Field(description="Of the whole message, in bytes.")
     folder: str | None
+    sent_elsewhere: bool = Field(
+        description="An outgoing message that was not sent from here: an agent wrote it in another program."
+    )
     automatic: bool = Field(description="An automatic answer, a bounce or a list's mail (RFC 3834): do not answer it.")
     faults: list[str] = Field(description="What was wrong with the message and was repaired.")
     quarantine: str | None
@@ -96,6 +99,7 @@ class Message(Output):
                 "attachments": [Attachment.model_validate(one.as_dict()) for one in parsed.attachments],
                 "size": message.size,
                 "folder": message.folder,
+                "sent_elsewhere": message.sent_elsewhere,
                 "automatic": parsed.automatic,
                 "faults": list(parsed.faults),
                 "quarantine": message.quarantine,

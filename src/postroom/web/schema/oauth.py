@@ -24,6 +24,7 @@ from postroom.web.schema.connection import (
     HoldHours,
     Name,
     NewEndpoint,
+    ReadSent,
     Reference,
     Signature,
     SyncDays,
@@ -214,6 +215,7 @@ class NewAuthorization(Input):
     sync_days: SyncDays | None = 30
     reply_to: EmailAddress | None = Field(None, description="Where answers go to, unless a message says otherwise.")
     signature: Signature | None = None
+    read_sent: ReadSent = True
 
     def wanted(self) -> Wanted:
         address = self.address or ""
@@ -232,6 +234,7 @@ class NewAuthorization(Input):
             sync_days=self.sync_days,
             reply_to=self.reply_to,
             signature=self.signature.core() if self.signature else None,
+            read_sent=self.read_sent,
         )
         return Wanted(address, self.mailbox_id, self.client, self.username or "", self.flow, wishes)
 

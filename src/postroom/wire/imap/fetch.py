@@ -20,6 +20,9 @@ from postroom.wire.imap.uids import HIGHEST, lowest_reached, uid_sets
 PIPELINED: Final = 2
 """Commands under way at once: the server works on the next while we read this one's answer."""
 
+LONGEST_THREAD: Final = 255
+"""Characters of an OBJECTID (RFC 8474 3)."""
+
 _MESSAGE_ID: Final = re.compile(rb"^message-id:\s*<?\s*([^>\s]+)", re.IGNORECASE | re.MULTILINE)
 
 
@@ -30,9 +33,9 @@ class Item:
     uid: int | None
     values: dict[str, Token]
 
-    def body(self) -> bytes | None:
+    def body(self, name: str = "BODY[]") -> bytes | None:
         """BODY[] where it is there and not NIL."""
-        value = self.values.get("BODY[]")
+        value = self.values.get(name)
         return value.encode() if isinstance(value, str) else value if isinstance(value, bytes) else None
 
 
@@ -102,12 +105,13 @@ async def messages(dialogue: Dialogue, uids: Sequence[int]) -> AsyncGenerator[Fe
     dialogue.begin(Stage.FETCH)
     wanted = set(uids)
     waiting = uid_sets(wanted)
+    thread = thread_item(dialogue.capabilities)
     under_way: set[str] = set()
     reached, before = 0, HIGHEST
     finished = False
     try:
         while True:
-            await _send_more(dialogue, waiting, under_way)
+            await _send_more(dialogue, waiting, under_way, thread)
             if not under_way and 0 < reached < before:
                 waiting = uid_sets([uid for uid in wanted if uid < reached])
                 reached, before = 0, reached
@@ -133,9 +137,24 @@ async def messages(dialogue: Dialogue, uids: Sequence[int]) -> AsyncGenerator[Fe
             dialogue.stream.abort()
 
 
-async def _send_more(dialogue: Dialogue, waiting: Iterator[bytes], under_way: set[str]) -> None:
+async def _send_more(dialogue: Dialogue, waiting: Iterator[bytes], under_way: set[str], thread: bytes) -> None:
     while len(under_way) < PIPELINED and (uids := next(waiting, None)):
-        under_way.add(await dialogue.send(b"UID FETCH %s (UID FLAGS INTERNALDATE BODY.PEEK[])" % uids))
+        items = b"UID FLAGS INTERNALDATE %sBODY.PEEK[]" % (thread + b" " if thread else b"")
+        under_way.add(await dialogue.send(b"UID FETCH %s (%s)" % (uids, items)))
+
+
+def thread_item(capabilities: frozenset[str]) -> bytes:
+    """What is asked for the provider's name of a message's conversation: Gmail's X-GM-THRID (X-GM-EXT-1), else THREADID
+    (OBJECTID, RFC 8474 5.2); empty where it has none."""
+    return b"X-GM-THRID" if "X-GM-EXT-1" in capabilities else b"THREADID" if "OBJECTID" in capabilities else b""
+
+
+def _thread(item: Item) -> str | None:
+    """A number, or one identifier in parentheses; NIL where the server does not say."""
+    value = item.values.get("X-GM-THRID") or item.values.get("THREADID")
+    if isinstance(value, list):
+        value = value[0] if len(value) == 1 else None
+    return value[:LONGEST_THREAD] if isinstance(value, str) else None
 
 
 def _accept(dialogue: Dialogue, status: Status) -> None:
@@ -143,13 +162,28 @@ def _accept(dialogue: Dialogue, status: Status) -> None:
         raise dialogue.refusal(status)
 
 
-def _fetched(dialogue: Dialogue, data: Data) -> Fetched | None:
+async def part(dialogue: Dialogue, uid: int, begin: int, size: int) -> Fetched | None:
+    """`size` bytes of a message from `begin` on (RFC 9051 6.4.5), fewer at its end; None where it is not there."""
+    dialogue.begin(Stage.FETCH)
+    thread = thread_item(dialogue.capabilities)
+    items = b"UID FLAGS INTERNALDATE %sBODY.PEEK[]<%d.%d>" % (thread + b" " if thread else b"", begin, size)
+    found: list[Fetched] = []
+
+    def keep(data: Data) -> None:
+        if data.name == "FETCH" and (one := _fetched(dialogue, data, f"BODY[]<{begin}>")) and one.uid == uid:
+            found.append(one)
+
+    _accept(dialogue, await dialogue.ask(b"UID FETCH %d (%s)" % (uid, items), keep))
+    return found[0] if found else None
+
+
+def _fetched(dialogue: Dialogue, data: Data, body: str = "BODY[]") -> Fetched | None:
     """None for an update of flags, and for a message that is there and has no body to give (BODY[] NIL)."""
     try:
         item = item_of(data)
     except Unparsable as error:
         raise dialogue.nonsense(str(error)) from error
-    raw = item.body()
+    raw = item.body(body)
     if raw is None:
         return None
     if item.uid is None:
@@ -161,6 +195,7 @@ def _fetched(dialogue: Dialogue, data: Data) -> Fetched | None:
         raw=raw,
         internal_date=parse_date_time(date) if isinstance(date, bytes) else None,
         flags=frozenset(flag for flag in flags if isinstance(flag, str)) if isinstance(flags, list) else frozenset(),
+        thread=_thread(item),
     )
 
 

@@ -145,6 +145,24 @@ async def _opened(dialogue: Dialogue, command: bytes) -> tuple[Status, dict[str,
         dialogue.on_status = None
 
 
+async def status(dialogue: Dialogue, folder: str) -> Selected | None:
+    """STATUS (RFC 9051 6.3.11) of a folder that is not selected; None where the server will not say."""
+    dialogue.begin(Stage.SELECT, folder)
+    found: dict[str, int] = {}
+
+    def keep(data: Data) -> None:
+        tokens = data.tokens() if data.name == "STATUS" else []
+        if len(tokens) == 2 and isinstance(tokens[1], list):
+            pairs = iter(tokens[1])
+            found.update((str(name).upper(), number(value)) for name, value in zip(pairs, pairs, strict=False))
+
+    words = b"STATUS " + argument(dialogue, folder) + b" (MESSAGES UIDNEXT UIDVALIDITY)"
+    answer = await dialogue.ask(words, keep)
+    if answer.word != "OK" or "UIDVALIDITY" not in found:
+        return None
+    return Selected(folder, found["UIDVALIDITY"], found.get("UIDNEXT"), found.get("MESSAGES", 0))
+
+
 async def rights(dialogue: Dialogue, folder: str) -> str | None:
     """The letters of MYRIGHTS (RFC 4314 3.5, 2.1); None where the server offers no ACL or will not say."""
     if "ACL" not in dialogue.capabilities:

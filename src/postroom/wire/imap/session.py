@@ -73,6 +73,11 @@ class Session:
                 report.detail = f"{selected.folder}, {count}{limits}"
                 return selected
 
+    async def status(self, folder: str) -> Selected | None:
+        """What STATUS says of a folder that is not selected (stage select); None where the server will not say."""
+        with self._alone() as dialogue:
+            return await folders.status(dialogue, folder)
+
     async def sizes(self, first_uid: int) -> list[Sized]:
         """UIDs from `first_uid` on with their sizes, ascending (stage fetch)."""
         with self._alone() as dialogue:
@@ -94,6 +99,11 @@ class Session:
             async with aclosing(fetch.messages(dialogue, uids)) as arriving:
                 async for fetched in arriving:
                     yield fetched
+
+    async def part(self, uid: int, begin: int, size: int) -> Fetched | None:
+        """Some bytes of a message (stage fetch); None where it is not there."""
+        with self._alone() as dialogue:
+            return await fetch.part(dialogue, uid, begin, size)
 
     async def idle(self, seconds: float) -> Idled:
         """Waits for news (stage idle)."""

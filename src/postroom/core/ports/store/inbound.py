@@ -18,7 +18,7 @@ from postroom.core.uids import Uids
 @dataclass(frozen=True, slots=True)
 class Arrival:
     """A UID that the server showed us and what became of it. `parsed` is there when fetched; `raw` when not skipped;
-    `bounce` where it reports on a message that somebody sent."""
+    `bounce` where it reports on a message that somebody sent; `thread` where the provider names one."""
 
     uid: int
     outcome: Outcome
@@ -31,6 +31,7 @@ class Arrival:
     bounce: Bounce | None = None
     reason: str | None = None
     size: int = 0
+    thread: str | None = None
 
 
 class NotOfConversation(Exception):
@@ -70,12 +71,14 @@ class InboundStore(Protocol):
         passed: Sequence[Passed] = (),
         events: Sequence[Event] = (),
     ) -> list[Message]:
-        """Messages, conversations, ledger rows, `message.received` events and the cursor, all or nothing; with
-        them what reports say of deliveries (`delivery.bounced`).
+        """Messages, conversations, ledger rows, events (`message.received`, or `message.sent_elsewhere` where the
+        cursor's flow is outbound) and the cursor, all or nothing; with them what reports say of deliveries
+        (`delivery.bounced`).
 
         A UID that is in the ledger already is passed over. An arrival that this mailbox has under an earlier
         UIDVALIDITY or in another folder (equal bytes; in the same folder equal Message-ID, Date and size will do) gets
-        a ledger row that points to that message, and no event; each message stands for one arrival. Raises LeaseLost.
+        a ledger row that points to that message, and no event; each message stands for one arrival. In a Sent folder,
+        so does the copy of what was sent from here. Raises LeaseLost.
         """
         ...
 
