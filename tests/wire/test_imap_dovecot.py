@@ -247,7 +247,7 @@ async def test_an_administrators_kick_ends_idle_with_the_servers_words(dovecot: 
     started = time.monotonic()
     with pytest.raises(Failure) as caught:
         await asyncio.wait_for(waiting, 90)
-    assert time.monotonic() - started < 5
+    assert time.monotonic() - started < 60
     assert caught.value.evidence.stage is Stage.IDLE
     assert session.closed
 
