@@ -13,6 +13,14 @@ from pathlib import Path
 
 import httpx2
 
+from postroom import keyfile
+from postroom.core import apikey
+from postroom.core.apikey import ApiKey
+from postroom.core.identity import Kind
+from postroom.settings import Settings
+from postroom.store import open_store
+from postroom.world import RealWorld
+
 PROGRAM = (sys.executable, "-m", "postroom")
 
 
@@ -55,10 +63,21 @@ class Postroom:
         assert line.startswith("Postroom listens on "), self.last_words()
         self.url = line.rpartition(" ")[2]
         if not self.key:
-            self.key = (await self.command("key", "create", "tests")).strip()
+            self.key = await self._new_key()
         self.api = httpx2.AsyncClient(
             base_url=self.url, headers={"Authorization": f"Bearer {self.key}"}, timeout=60, trust_env=False
         )
+
+    async def _new_key(self):
+        """As `postroom key create` makes one, without a process of its own."""
+        data, database = Path(self.environment["POSTROOM_DATA"]), self.environment["POSTROOM_DATABASE"]
+        chosen = Settings(data=data, database=database, secret_key=self.environment.get("POSTROOM_SECRET_KEY"))
+        world = RealWorld()
+        store = await open_store(chosen.database_url, secret_key=keyfile.keys(chosen)[0], world=world)
+        token = apikey.token(world.secret())
+        await store.add_key(ApiKey(world.identifier(Kind.KEY), "tests", world.now()), apikey.digest(token))
+        await store.close()
+        return token
 
     async def stop(self):
         """SIGTERM, as an operator does; it must end by itself."""
