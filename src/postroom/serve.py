@@ -42,7 +42,8 @@ from postroom.flows.sessions import Sessions
 from postroom.flows.sync import Sync
 from postroom.flows.tokens import Tokens
 from postroom.flows.watch import Watch
-from postroom.settings import BadSettings, Settings
+from postroom.registrations import registrations
+from postroom.settings import BadSettings, Settings, names_in
 from postroom.store import open_store
 from postroom.wire.discovery import Discovery
 from postroom.wire.imap import Imap
@@ -88,6 +89,7 @@ async def build(settings: Settings, world: World | None = None) -> AsyncIterator
     store = await open_store(settings.database_url, secret_key=first, earlier_keys=earlier, world=world)
     try:
         house = _house(settings, world, store)
+        await house.clients.keep(registrations(settings))
         try:
             yield house
         finally:
@@ -97,7 +99,7 @@ async def build(settings: Settings, world: World | None = None) -> AsyncIterator
 
 
 def _house(settings: Settings, world: World, store: Store) -> House:
-    guard = Guard(allow_private=settings.allow_private_hosts)
+    guard = _guard(settings)
     imap, smtp = Imap(guard, now=world.now), Smtp(guard, now=world.now)
     oauth = OAuth(guard, now=world.now)
     tokens = Tokens(store, oauth, world)
@@ -157,6 +159,8 @@ async def work(settings: Settings) -> None:
 async def serve(settings: Settings, ready: Callable[[str], None]) -> None:
     """The API and the engine in one process, until a signal ends it. `ready` is told the address."""
     listener = _listen(settings.host, settings.port)
+    # A free port is known now: links and sign-ins lead to it.
+    settings = settings.model_copy(update={"port": listener.getsockname()[1]})
     async with build(settings) as house, _stopping() as stop:
         config = uvicorn.Config(
             _web(house), log_config=None, access_log=False, server_header=False, timeout_graceful_shutdown=5
@@ -279,10 +283,14 @@ class CheckServices:
 
 def build_check(settings: Settings) -> CheckServices:
     """Connects what a check needs."""
-    guard = Guard(allow_private=settings.allow_private_hosts)
+    guard = _guard(settings)
     world = RealWorld()
     imap, smtp = _probing(guard, world)
     return CheckServices(Discovery(guard), Doctor(Prober(imap, smtp)), Traveller(imap, smtp, world))
+
+
+def _guard(settings: Settings) -> Guard:
+    return Guard(allow_private=settings.allow_private_hosts, plaintext=names_in(settings.plaintext_hosts))
 
 
 def _probing(guard: Guard, world: World) -> tuple[Imap, Smtp]:

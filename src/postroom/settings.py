@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
+from datetime import date
 from pathlib import Path
 from typing import Literal
 from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+_HOST = re.compile(r"[^\s/@\\:]+|\[?[0-9a-fA-F:.]*:[0-9a-fA-F:.]*\]?")
 
 
 class BadSettings(Exception):
@@ -36,6 +40,28 @@ class Settings(BaseSettings):
     """Where people's browsers reach this server; empty is http://localhost and the port. Sign-ins come back there."""
     allow_private_hosts: bool = False
     """Whether mail servers and webhooks may be on private or loopback addresses."""
+    plaintext_hosts: str = ""
+    """Mail servers that may be spoken to without TLS, by name, with commas between them."""
+    oauth_google_client_id: str = ""
+    """The team's own OAuth client at Google."""
+    oauth_google_client_secret: SecretStr | None = None
+    """Its secret."""
+    oauth_microsoft_client_id: str = ""
+    """The team's own OAuth client at Microsoft."""
+    oauth_microsoft_client_secret: SecretStr | None = None
+    """Its secret."""
+    oauth_microsoft_secret_expires: date | None = None
+    """The day on which that secret ends; told 14 days ahead."""
+    oauth_microsoft_tenant: str = ""
+    """The directory (tenant) that it is for; empty for any."""
+    oauth_issuer: str = ""
+    """Address of an OpenID provider with metadata."""
+    oauth_issuer_client_id: str = ""
+    """The team's own OAuth client there."""
+    oauth_issuer_client_secret: SecretStr | None = None
+    """Its secret."""
+    oauth_issuer_scopes: str = ""
+    """What is asked for there, with spaces between them; empty is openid email offline_access."""
     degraded_minutes: float = Field(default=10.0, ge=0)
     """How long a passing failure lasts before people are told."""
     confirm_seconds: float = Field(default=10.0, ge=0)
@@ -72,6 +98,13 @@ class Settings(BaseSettings):
             raise ValueError("must be an address such as https://postroom.example.com")
         return value.rstrip("/")
 
+    @field_validator("plaintext_hosts")
+    @classmethod
+    def _hosts(cls, value: str) -> str:
+        if wrong := next((one for one in names_in(value) if not _HOST.fullmatch(one)), None):
+            raise ValueError(f"{wrong!r} is not a host name: names with commas between them, without ports")
+        return value
+
     @property
     def base_url(self) -> str:
         """Where people's browsers reach this server: what connect links begin with."""
@@ -85,6 +118,11 @@ class Settings(BaseSettings):
     @property
     def database_url(self) -> str:
         return self.database or f"sqlite:///{(self.data / 'postroom.db').absolute()}"
+
+
+def names_in(value: str) -> tuple[str, ...]:
+    """A list in one setting, with commas between its names."""
+    return tuple(name for one in value.split(",") if (name := one.strip()))
 
 
 def load(overrides: Mapping[str, object] | None = None) -> Settings:

@@ -90,7 +90,8 @@ class Running:
 async def running(folder, database="", world=None, simulator=None, **settings) -> AsyncIterator[Running]:
     """`world` and `simulator` of an earlier life may be given; its database is in the same folder."""
     world = world or MovedWorld()
-    chosen = Settings(data=folder / "data", database=database, allow_private_hosts=True, **settings)
+    given = {"allow_private_hosts": True, "plaintext_hosts": "localhost,127.0.0.1", **settings}
+    chosen = Settings(data=folder / "data", database=database, **given)
     own = Simulator(control_port=None) if simulator is None else contextlib.nullcontext(simulator)
     async with own as simulator, build(chosen, world) as house:
         engine = asyncio.create_task(house.engine.run())

@@ -91,7 +91,13 @@ class SignedIn:
 @contextlib.asynccontextmanager
 async def signed_in(folder, dovecot, postfix, *, engine=True, database="", person="", **provider_settings):
     world = MovedWorld()
-    settings = Settings(data=folder / "data", database=database, allow_private_hosts=True, confirm_seconds=0.2)
+    settings = Settings(
+        data=folder / "data",
+        database=database,
+        allow_private_hosts=True,
+        plaintext_hosts="localhost,127.0.0.1",
+        confirm_seconds=0.2,
+    )
     async with (
         OpenIdProvider(dovecot.issuer, person=person, **provider_settings) as provider,
         build(settings, world) as house,

@@ -3,6 +3,7 @@
 import json
 from dataclasses import replace
 from datetime import timedelta
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from cryptography.hazmat.primitives import serialization
@@ -13,6 +14,10 @@ from postroom.core.oauth.authority import Endpoints
 from postroom.core.oauth.client import ClientKind, OAuthClient
 from postroom.core.oauth.request import JWT_GRANT
 from postroom.flows.clients import BadClient
+from postroom.flows.sign_in import SignInFailed, Wanted
+from postroom.flows.wishes import Wishes
+from postroom.registrations import registrations
+from postroom.settings import BadSettings, Settings
 from tests.flows.signed_in import client_at, signed_in
 from tests.rig.openid import CLIENT_ID, CLIENT_SECRET
 
@@ -91,6 +96,91 @@ async def test_a_service_account_asks_for_the_mailbox_with_a_signed_assertion(tm
         form = signed.provider.forms[-1]
         assert form["grant_type"] == JWT_GRANT
         assert len(form["assertion"].split(".")) == 3
+
+
+async def test_a_client_of_the_settings_is_entered_once_and_its_new_secret_takes_effect(tmp_path, dovecot, postfix):
+    async with signed_in(tmp_path, dovecot, postfix, engine=False) as signed:
+        given = {"plaintext_hosts": "", "oauth_issuer": signed.provider.url, "oauth_issuer_client_id": "another"}
+        named = Settings(**given, oauth_issuer_client_secret="old", oauth_issuer_scopes="openid mail")
+        for _ in range(2):
+            await signed.house.clients.keep(registrations(named))
+        entered = [one for one in await signed.store.oauth_clients() if one.client_id == "another"]
+        assert [(one.secret, one.scopes, one.endpoints().token) for one in entered] == [
+            ("old", ("openid", "mail"), f"{signed.provider.url}/token")
+        ]
+        changed = Settings(**given, oauth_issuer_client_secret="new")
+        await signed.house.clients.keep(registrations(changed))
+        (again,) = [one for one in await signed.store.oauth_clients() if one.client_id == "another"]
+        assert (again.id, again.secret, again.scopes) == (entered[0].id, "new", ())
+
+
+async def test_an_issuer_that_does_not_answer_at_start_is_looked_up_later(tmp_path, dovecot, postfix):
+    async with signed_in(tmp_path, dovecot, postfix, engine=False) as signed:
+        named = Settings(oauth_issuer=signed.provider.url, oauth_issuer_client_id="another")
+        wanted = registrations(named)
+        await signed.house.clients.keep([replace(wanted[0], issuer="http://127.0.0.1:1")])
+        assert len(await signed.store.oauth_clients()) == 1
+        signed.house.clients._wanted = list(wanted)  # the same issuer, which answers now
+        await signed.house.clients.tick()
+        assert [one.client_id for one in await signed.store.oauth_clients()] == [CLIENT_ID, "another"]
+
+
+def test_the_settings_name_a_client_for_each_provider():
+    google = {"oauth_google_client_id": "g", "oauth_google_client_secret": "s"}
+    microsoft = {"oauth_microsoft_client_id": "m", "oauth_microsoft_client_secret": "s"}
+    named = Settings(**google, **microsoft, oauth_microsoft_tenant="t", oauth_microsoft_secret_expires="2027-06-30")
+    first, second = registrations(named)
+    assert (first.provider, first.client_id, first.secret) == ("google", "g", "s")
+    assert (second.tenant, str(second.secret_expires_at)) == ("t", "2027-06-30 00:00:00+00:00")
+    assert registrations(named) == (first, second)  # the same in every process
+    for half in ({"oauth_google_client_id": "g"}, {"oauth_issuer": "https://id.example.com"}):
+        with pytest.raises(BadSettings, match="given together"):
+            registrations(Settings(**half))
+
+
+async def test_trouble_of_a_client_without_mailboxes_stands_in_its_status(tmp_path, dovecot, postfix, user):
+    async with signed_in(tmp_path, dovecot, postfix, engine=False, person=user.address) as signed:
+        imap, smtp = signed.endpoints(user)
+        wanted = Wanted(user.address, client=signed.client.id, wishes=Wishes(imap=imap, smtp=smtp))
+        signed.provider.client_secret = "another one, made at the provider"
+
+        async def signs_in():
+            begun = await signed.house.authorize.begin(wanted)
+            back = parse_qs(urlsplit(signed.provider.visit(begun.url)).query)
+            return await signed.house.authorize.finish(back["state"][0], code=back["code"][0])
+
+        with pytest.raises(SignInFailed):
+            await signs_in()
+        client = await signed.store.oauth_client(signed.client.id)
+        assert (client.trouble.code, client.trouble.matched) == ("server_misconfigured", "oauth.client")
+        assert await signed.events("oauth_client.needs_attention") == []
+        await signed.house.clients.change(replace(client, secret=signed.provider.client_secret))
+        assert (await signed.store.oauth_client(signed.client.id)).trouble is None
+        view = await signs_in()
+        # With a mailbox it is told as well, once, whoever meets it.
+        signed.provider.client_secret = "yet another"
+        for _ in range(2):
+            with pytest.raises(SignInFailed):
+                await signs_in_again(signed, view.mailbox.id)
+        (event,) = await signed.events("oauth_client.needs_attention")
+        assert (event.mailbox_id, event.data["mailboxes"]) == (view.mailbox.id, 1)
+
+
+async def signs_in_again(signed, mailbox_id):
+    begun = await signed.house.authorize.begin(Wanted(mailbox_id=mailbox_id))
+    back = parse_qs(urlsplit(signed.provider.visit(begun.url)).query)
+    return await signed.house.authorize.finish(back["state"][0], code=back["code"][0])
+
+
+async def test_the_end_of_a_secret_is_told_when_there_is_a_mailbox_that_it_concerns(tmp_path, dovecot, postfix, user):
+    async with signed_in(tmp_path, dovecot, postfix, engine=False) as signed:
+        ends = signed.world.now() + timedelta(days=5)
+        await signed.store.update_oauth_client(replace(signed.client, secret_expires_at=ends))
+        await signed.house.clients.tick()
+        assert await signed.events("oauth_client.secret_ending") == []
+        await signed.connect(user)
+        await signed.house.clients.tick()
+        assert len(await signed.events("oauth_client.secret_ending")) == 1
 
 
 async def test_the_end_of_a_secret_is_told_once_ahead(tmp_path, dovecot, postfix, user):

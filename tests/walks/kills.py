@@ -37,6 +37,7 @@ from tests.rig.clients import until
 from tests.rig.dovecot import Dovecot, User
 from tests.rig.postgres import Postgres
 from tests.rig.sink import Sink
+from tests.walks.postroom import PLAIN
 
 MOST = 0.06
 """Seconds from the first command of a message to the kill, at most: some ten messages."""
@@ -109,7 +110,8 @@ def _work(told: dict) -> None:
 
 def settings_of(folder: Path, database: str) -> Settings:
     data = folder / "data"
-    return Settings(data=data, database=database, allow_private_hosts=True, log_format="json", log_level="debug")
+    open_doors = {"allow_private_hosts": True, "plaintext_hosts": PLAIN}
+    return Settings(data=data, database=database, **open_doors, log_format="json", log_level="debug")
 
 
 @dataclass

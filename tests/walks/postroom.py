@@ -22,6 +22,8 @@ from postroom.store import open_store
 from postroom.world import RealWorld
 
 PROGRAM = (sys.executable, "-m", "postroom")
+PLAIN = "localhost,127.0.0.1,127.0.0.2"
+"""Where the servers of the rig are: most tests speak to them without TLS."""
 
 
 class Postroom:
@@ -36,6 +38,7 @@ class Postroom:
             "POSTROOM_DATABASE": database,
             "POSTROOM_PORT": "0",
             "POSTROOM_ALLOW_PRIVATE_HOSTS": "true",
+            "POSTROOM_PLAINTEXT_HOSTS": PLAIN,
             "POSTROOM_CONFIRM_SECONDS": "0.5",
             "POSTROOM_UNCONFIRMED_MINUTES": "0.05",
             "POSTROOM_LOG_LEVEL": "debug",

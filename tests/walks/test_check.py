@@ -12,6 +12,7 @@ import time
 import pytest
 
 from postroom.simulator import Fault, Service, Simulator
+from tests.walks.postroom import PLAIN
 
 PASSWORD = "the password of the test"
 ADDRESS = "support@example.test"
@@ -45,6 +46,7 @@ def surroundings(tmp_path, **environment):
         "POSTROOM_DATABASE": "postgresql://nobody@127.0.0.1:1/none",
         "POSTROOM_DATA": str(tmp_path / "nothing"),
         "POSTROOM_ALLOW_PRIVATE_HOSTS": "true",
+        "POSTROOM_PLAINTEXT_HOSTS": PLAIN,
         **environment,
     }
 
@@ -233,3 +235,25 @@ async def on_a_terminal(tmp_path, servers, columns):
         await process.wait()
     os.close(ours)
     return shown.decode()
+
+
+async def test_aliases_are_asked_and_a_server_without_tls_must_be_named(tmp_path, simulator):
+    fault = Fault(protocol=Service.SMTP, stage="mail", argument="sales@", answer="553 5.7.1 Sender address rejected")
+    await simulator.add_fault(fault)
+    ends = ["--imap", f"127.0.0.1:{simulator.imap_port}", "--smtp", f"127.0.0.1:{simulator.smtp_port}"]
+    plain = ["--imap-security", "none", "--smtp-security", "none", "--json"]
+    aliases = ["--alias", "help@example.test", "--alias", "Sales <sales@example.test>"]
+    out, _ = await check(tmp_path, ADDRESS, *ends, *plain, *aliases, code=1)
+    shown = json.loads(out)
+    assert (shown["imap"]["ok"], shown["smtp"]["ok"]) == (True, True)
+    assert [(one["address"], one["ok"]) for one in shown["aliases"]] == [
+        ("help@example.test", True),
+        ("sales@example.test", False),
+    ]
+    assert shown["aliases"][1]["diagnosis"]["code"] == "smtp.access_restricted"
+    out, _ = await check(tmp_path, ADDRESS, *ends, *plain, code=1, POSTROOM_PLAINTEXT_HOSTS="mail.example.com")
+    for direction in ("imap", "smtp"):
+        diagnosis = json.loads(out)[direction]["diagnosis"]
+        assert diagnosis["matched"] == "ours.plaintext"
+        assert "127.0.0.1 to POSTROOM_PLAINTEXT_HOSTS" in " ".join(diagnosis["steps"])
+    assert simulator.sessions == []

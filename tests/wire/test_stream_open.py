@@ -5,7 +5,9 @@ import socket
 
 import pytest
 
+from postroom.core.diagnosis import diagnose
 from postroom.core.diagnosis.evidence import Failure, Stage
+from postroom.core.mailbox import Security
 from postroom.core.ports.wire import Step
 from postroom.wire import stream as stream_module
 from postroom.wire.resolve import Guard, PrivateHost, ascii_host, is_public, resolve
@@ -13,6 +15,7 @@ from postroom.wire.stream import Stream
 from tests.wire.peer import Peer, account, served
 
 ANYWHERE = Guard(allow_private=True)
+PLAIN = Guard(allow_private=True, plaintext=["localhost", "Mail.Example.ORG"])
 
 
 async def opened(port: int, **options: float) -> Stream:
@@ -149,3 +152,21 @@ async def test_the_steps_tell_time_and_address() -> None:
         (await Stream.open(account(port), ANYWHERE, steps.append)).abort()
     assert [(step.name, step.ok, step.evidence) for step in steps] == [("resolve", True, None), ("connect", True, None)]
     assert all(step.milliseconds >= 0 for step in steps)
+
+
+async def test_plain_text_is_spoken_only_to_hosts_that_are_named() -> None:
+    with pytest.raises(Failure) as caught:
+        await Stream.open(account(143, Security.NONE, host="mail.example.net"), PLAIN)
+    diagnosis = diagnose(caught.value.evidence)
+    assert (diagnosis.code, diagnosis.matched) == ("server_misconfigured", "ours.plaintext")
+    assert "mail.example.net to POSTROOM_PLAINTEXT_HOSTS" in " ".join(diagnosis.steps)
+    PLAIN.check_plaintext("mail.example.org")
+
+    async def story(peer: Peer) -> None:
+        await peer.say(b"* OK hello")
+        await peer.gone()
+
+    async with served(story) as port:
+        stream = await Stream.open(account(port, Security.NONE, host="localhost"), PLAIN)
+        assert await stream.read_line() == b"* OK hello"
+        await stream.close()

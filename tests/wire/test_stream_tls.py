@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 import trustme
 
+from postroom.core.diagnosis import diagnose
 from postroom.core.diagnosis.evidence import Failure, Stage
 from postroom.core.mailbox import Security
 from postroom.core.ports.wire import Step
@@ -122,6 +123,40 @@ async def test_an_old_tls_version_is_a_fault_of_protocol(certificates: Certifica
             await Stream.open(account(listener.getsockname()[1], Security.TLS, ca=certificates.ca_pem), ANYWHERE)
         await serving
     assert caught.value.evidence.tls.fault == "protocol"
+    diagnosis = diagnose(caught.value.evidence)
+    assert (diagnosis.code, diagnosis.matched) == ("tls_certificate", "tls.seen.protocol")
+    assert "TLS 1.2" in " ".join((diagnosis.reason, *diagnosis.steps))
+
+
+async def test_tls_1_2_is_spoken_with_a_server_that_has_nothing_newer(
+    certificates: Certificates, tmp_path: Path
+) -> None:
+    context = certificates.good().server_context(tmp_path)
+    context.maximum_version = ssl.TLSVersion.TLSv1_2
+    async with served(greeting, context) as port:
+        stream = await Stream.open(account(port, Security.TLS, ca=certificates.ca_pem), ANYWHERE)
+        assert stream.tls.protocol == "TLSv1.2"
+        await stream.close()
+
+
+async def test_what_the_systems_trust_store_has_is_trusted_and_nothing_else(
+    certificates: Certificates, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bundle = tmp_path / "bundle.pem"
+    trusting_context.cache_clear()
+    try:
+        bundle.write_text(trustme.CA().cert_pem.bytes().decode())
+        monkeypatch.setenv("SSL_CERT_FILE", str(bundle))
+        monkeypatch.setenv("SSL_CERT_DIR", str(tmp_path / "none"))
+        assert (await refused(certificates.good(), tmp_path, None)).evidence.tls.fault == "unknown_ca"
+        trusting_context.cache_clear()
+        bundle.write_text(certificates.ca_pem)
+        async with served(greeting, certificates.good().server_context(tmp_path)) as port:
+            stream = await Stream.open(account(port, Security.TLS), ANYWHERE)
+            assert await stream.read_line() == b"* OK hello"
+            await stream.close()
+    finally:
+        trusting_context.cache_clear()
 
 
 def shake_hands(listener: socket.socket, context: ssl.SSLContext) -> None:

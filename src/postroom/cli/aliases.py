@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
 from dataclasses import replace
+from email.utils import parseaddr
 
 import typer
 from rich.markup import escape
@@ -16,6 +18,29 @@ from postroom.core.mailbox import Alias, Mailbox
 from postroom.core.message import Address
 from postroom.flows.connect import NotConnected
 from postroom.serve import House
+
+ALIAS = typer.Option(
+    [], "--alias", help="Another address that it may send as, as often as wanted: ADDRESS or 'Name <ADDRESS>'."
+)
+
+
+def aliases_in(given: list[str]) -> tuple[Alias, ...]:
+    """What `--alias` names. Ends with usage where that is no address."""
+    named = [parseaddr(one) for one in given]
+    try:
+        return tuple(
+            Alias(checked(Address(address or text), "--alias").email, name)
+            for (name, address), text in zip(named, given, strict=True)
+        )
+    except BadDraft as bad:
+        fail(str(bad), 2)
+
+
+def refused_aliases(mailbox: Mailbox) -> Iterator[str]:
+    """What the server said to those that it refuses, a line each."""
+    for one in mailbox.aliases:
+        if one.refused:
+            yield f"[red]It may not send as {escape(one.address)}[/]: {escape(one.refused)}"
 
 
 def alias(

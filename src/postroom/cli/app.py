@@ -45,6 +45,7 @@ def _add_the_others() -> None:
     from postroom.cli import (
         aliases,
         check,
+        connecting,
         database,
         demo,
         diagnose,
@@ -62,6 +63,8 @@ def _add_the_others() -> None:
     app.command("diagnose")(diagnose.diagnose_command)
     app.command("demo")(demo.demo)
     app.add_typer(simulate.app, name="simulate")
+    mailboxes.app.command("add")(connecting.add)
+    mailboxes.app.command("reauthenticate")(connecting.reauthenticate)
     mailboxes.app.command("alias")(aliases.alias)
     mailboxes.app.command("import")(importing.import_)
     mailboxes.app.command("link")(links.link)

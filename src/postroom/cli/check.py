@@ -14,6 +14,7 @@ import typer
 from rich.markup import escape
 
 from postroom import logs, settings
+from postroom.cli.aliases import ALIAS, aliases_in
 from postroom.cli.output import fail, paragraph, plain, print_json, say, told, visible
 from postroom.cli.steps import (
     asked_password,
@@ -35,6 +36,7 @@ from postroom.core.message import Address
 from postroom.core.provider import by_key, of
 from postroom.core.warning import Caution, cautions
 from postroom.flows.doctor import BEFORE_SIGN_IN, Patient, Tried, Visit, Way, ways_of
+from postroom.flows.probe import Report
 from postroom.flows.round_trip import RoundTrip
 from postroom.serve import CheckServices, build_check
 
@@ -54,6 +56,7 @@ def check(
     sign_in: bool = typer.Option(True, help="Sign in; without, every step before is tried, and no password is asked."),
     ca_certificate: Path | None = typer.Option(None, help="PEM file of the CA of your own server."),
     folder: list[str] = typer.Option(["INBOX"], help="Folders that are to be read."),
+    alias: list[str] = ALIAS,
     send_test: bool = typer.Option(False, "--send-test", help="Send one message to itself and wait for it."),
     wait: int = typer.Option(60, min=1, max=900, help="Seconds that --send-test waits for it."),
     json: bool = typer.Option(False, "--json", help="Print JSON."),
@@ -80,7 +83,8 @@ def check(
     chosen = settings.load()
     quiet = {} if "POSTROOM_LOG_LEVEL" in os.environ else {"log_level": "error"}
     logs.configure(chosen.model_copy(update=quiet))
-    patient = Patient(known_as, Credential(password=password), ca, tuple(folder), sign_in=bool(password))
+    addresses = tuple(one.address for one in aliases_in(alias))
+    patient = Patient(known_as, Credential(password=password), ca, tuple(folder), bool(password), addresses)
     checkup = _Checkup(build_check(chosen), given, patient, wait if send_test else None, live=not json)
     asyncio.run(checkup.run())
     if json:
@@ -115,7 +119,9 @@ class _Checkup:
 
     @property
     def ok(self) -> bool:
-        return self._visit is not None and self._visit.report.ok and (self._trip.ok if self._trip else True)
+        if self._visit is None or not self._visit.report.ok or self._visit.report.smtp.refused:
+            return False
+        return self._trip.ok if self._trip else True
 
     async def run(self) -> None:
         """Finds, tries, and sends where it is wanted."""
@@ -178,6 +184,7 @@ class _Checkup:
             say("\n[green]Both servers answer as they should.[/] The sign-in was not tried: no password was given.")
             return
         say("\n[green]Both directions work.[/]")
+        self._show_aliases(report)
         if self._trip is not None:
             _show_trip(self._trip)
         warnings = self._cautions(visit)
@@ -185,6 +192,23 @@ class _Checkup:
             paragraph(escape(one.message), first="[yellow]Warning:[/] ")
         if self._trip is None and any(one.code != "unprotected" for one in warnings):
             say("--send-test sends one message to the mailbox and looks whether it arrives.")
+
+    def _show_aliases(self, report: Report) -> None:
+        refused = dict(report.smtp.refused)
+        for address in self._patient.aliases:
+            if diagnosis := refused.get(address):
+                say(f"[red]✗ It may not send as {escape(address)}:[/]")
+                told(diagnosis)
+            else:
+                say(f"[green]✓[/] It may send as {escape(address)}.")
+
+    def _aliases_as_dicts(self, report: Report) -> list[dict[str, Any]]:
+        refused = dict(report.smtp.refused)
+        tried = report.smtp.ok and self._patient.sign_in
+        return [
+            {"address": one, "ok": one not in refused if tried else None, "diagnosis": plain(refused.get(one))}
+            for one in self._patient.aliases
+        ]
 
     def as_dict(self) -> dict[str, Any]:
         """The check as JSON; docs/check.md has its shape."""
@@ -194,6 +218,7 @@ class _Checkup:
                 "address": self._given.address,
                 **nothing,
                 "tried": {"imap": [], "smtp": []},
+                "aliases": [],
                 "send_test": None,
                 "warnings": [],
                 "lookups": [_lookup_as_dict(one) for one in self._found.lookups],
@@ -211,6 +236,7 @@ class _Checkup:
                 "imap": [_tried_as_dict(one) for one in self._visit.imap],
                 "smtp": [_tried_as_dict(one) for one in self._visit.smtp],
             },
+            "aliases": self._aliases_as_dicts(self._visit.report),
             "send_test": _trip_as_dict(self._trip) if self._trip else None,
             "warnings": [plain(one) for one in self._cautions(self._visit)] if self.ok else [],
             "lookups": [_lookup_as_dict(one) for one in self._found.lookups],

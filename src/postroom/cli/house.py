@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager
 from typing import TypeVar
 
 from postroom import logs, settings
+from postroom.cli.output import fail
 from postroom.serve import House, build
 
 T = TypeVar("T")
@@ -22,6 +23,17 @@ async def opened() -> AsyncIterator[House]:
     logs.configure(chosen.model_copy(update={"log_level": "error"}))
     async with build(chosen) as house:
         yield house
+
+
+def known_address(chosen: settings.Settings) -> settings.Settings:
+    """The same, where a browser can be told to come back; else it ends with the mend."""
+    if not chosen.public_url and chosen.port == 0:
+        fail(
+            "POSTROOM_PORT is 0: the server takes a free port at each start, so nobody knows the address that browsers "
+            "come back to. Set POSTROOM_PUBLIC_URL, or a port.",
+            2,
+        )
+    return chosen
 
 
 def person() -> str:

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import typer
 
-from postroom.cli.house import run
+from postroom.cli.house import known_address, run
 from postroom.cli.output import fail, plain, print_json, say
 from postroom.core.connect_link import ConnectLink
 from postroom.core.ports.store import AddressTaken
@@ -27,6 +27,7 @@ def link(
     """Print a link where somebody without an account connects a mailbox, or signs in to it again. It serves once."""
 
     async def story(house: House) -> tuple[ConnectLink, str]:
+        known_address(house.settings)
         known = await (house.store.mailbox_by_address if "@" in mailbox else house.store.mailbox)(mailbox)
         if known is None and mailbox and "@" not in mailbox:
             raise NoSuchMailbox

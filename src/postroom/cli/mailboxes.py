@@ -1,8 +1,7 @@
-"""Mailboxes: connect, list, look, sign in anew, pause, resume, check, remove."""
+"""Mailboxes: list, look, change, pause, resume, check, remove. They are connected in connecting."""
 
 from __future__ import annotations
 
-import asyncio
 import sys
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -10,152 +9,34 @@ from pathlib import Path
 
 import typer
 from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from postroom.cli import sign_in as signing
 from postroom.cli.house import person, run
-from postroom.cli.output import ago, console, fail, paragraph, plain, print_json, say, state, table, told
-from postroom.cli.steps import asked_password, endpoint, report_as_dict, show_next, show_report, show_step
+from postroom.cli.output import ago, fail, paragraph, plain, print_json, say, state, table, told
+from postroom.cli.steps import report_as_dict, show_report, show_step
 from postroom.core.compose import BadDraft
 from postroom.core.compose.recipient import checked
 from postroom.core.cursor import Cursor, Outcome
 from postroom.core.diagnosis import Action
-from postroom.core.mailbox import Credential, Direction, Mailbox, Security, Signature, UnconfirmedPolicy
+from postroom.core.mailbox import Direction, Mailbox, Signature, UnconfirmedPolicy
 from postroom.core.message import Address
-from postroom.core.oauth.authorization import Flow
-from postroom.core.ports.store import AddressTaken, MailboxView
+from postroom.core.ports.store import MailboxView
 from postroom.core.warning import cautions
-from postroom.flows.connect import NewMailbox, NotConnected
-from postroom.flows.doctor import Ways, ways_of
-from postroom.flows.probe import Connection, Report
-from postroom.flows.sign_in import Wanted
-from postroom.flows.wishes import Wishes
+from postroom.flows.probe import Report
 from postroom.serve import House
 
 app = typer.Typer(help="Mailboxes: connect, look, mend.", no_args_is_help=True)
-_JSON = typer.Option(False, "--json", help="Print JSON.")
-_MAILBOX = typer.Argument(help="The mailbox: its address or id.")
-_PASSWORD_FILE = typer.Option(
-    None, help="File with the password; without it you are asked, or POSTROOM_MAILBOX_PASSWORD."
-)
-
-
+JSON = typer.Option(False, "--json", help="Print JSON.")
+MAILBOX = typer.Argument(help="The mailbox: its address or id.")
 _REMEDIES = dict.fromkeys(Action, "check") | {Action.REAUTHENTICATE: "reauthenticate"}
 """The command that follows when a diagnosis' steps are done."""
 
 
-@app.command()
-def add(
-    address: str = typer.Argument(help="The address to connect."),
-    name: str = typer.Option("", help="The name that recipients see."),
-    imap: str | None = typer.Option(None, help="IMAP server as host or host:port; found by itself where it can be."),
-    imap_security: Security | None = typer.Option(None, help="tls (port 993), starttls or none (port 143)."),
-    smtp: str | None = typer.Option(None, help="SMTP server as host or host:port."),
-    smtp_security: Security | None = typer.Option(None, help="tls (port 465), starttls (port 587) or none."),
-    username: str | None = typer.Option(None, help="What to sign in with; the address unless given."),
-    password_file: Path | None = _PASSWORD_FILE,
-    oauth: bool = signing.OAUTH,
-    device: bool = signing.DEVICE,
-    as_application: bool = signing.APPLICATION,
-    client: str | None = signing.CLIENT,
-    sign_in_as: str = signing.PERSON,
-    ca_certificate: Path | None = typer.Option(None, help="PEM file of the CA of your own server."),
-    hold_hours: int = typer.Option(72, min=1, max=720, help="How long outgoing mail is held during an outage."),
-    folder: list[str] = typer.Option(["INBOX"], help="Folders to read."),
-    reference: str | None = typer.Option(None, help="Your own identifier for it."),
-    sync_days: int = typer.Option(30, min=0, help="How old mail may be that is read at first, in days."),
-    all_mail: bool = typer.Option(False, "--all-mail", help="Read all mail there is, however old."),
-    json: bool = _JSON,
-) -> None:
-    """Connect a mailbox: every step of both directions is tried before it is saved."""
-    way = signing.way_of(oauth, device, as_application)
-    password = asked_password(password_file) if way is signing.Way.PASSWORD else ""
-    ca = ca_certificate.read_text() if ca_certificate else None
-
-    async def story(house: House) -> MailboxView:
-        sign_in = username or address
-        imap_end = endpoint(imap, imap_security, sign_in, Direction.IMAP) if imap else None
-        smtp_end = endpoint(smtp, smtp_security, sign_in, Direction.SMTP) if smtp else None
-        days = None if all_mail else sync_days
-        ways: Ways | None = None
-        if way in (signing.Way.BROWSER, signing.Way.DEVICE):
-            wishes = Wishes(True, name, imap_end, smtp_end, ca, hold_hours, tuple(folder), reference, sync_days=days)
-            flow = Flow.DEVICE if way is signing.Way.DEVICE else Flow.CODE
-            wanted = Wanted(address, client=client, username=sign_in_as, flow=flow, wishes=wishes)
-            return await told_of(house, await signing.signed_in(house, wanted, quiet=json))
-        if imap_end is None or smtp_end is None:
-            found = await house.discovery.discover(address)
-            if not found.candidates:
-                fail(f"no mail server was found for {address}. {found.why_nothing(address)} (--imap, --smtp)", 2)
-            ways = ways_of(found.candidates, imap_end, smtp_end, username)
-            imap_end, smtp_end = ways.imap[0].endpoint, ways.smtp[0].endpoint
-        connection = Connection(
-            address=address,
-            name=name,
-            imap=imap_end,
-            smtp=smtp_end,
-            credential=(
-                await signing.application_credential(house, client)
-                if way is signing.Way.APPLICATION
-                else Credential(password=password)
-            ),
-            ca_certificate=ca,
-        )
-        new = NewMailbox(connection, hold_hours, tuple(folder), reference, sync_days=days)
-        on_step, on_next = (None, None) if json else (show_step, show_next)
-        return await told_of(house, await house.connect.add(new, on_step, ways, on_next))
-
-    async def told_of(house: House, view: MailboxView) -> MailboxView:
-        if not json:
-            say(f"[green]{escape(address)} is connected[/] as {view.mailbox.id}.")
-            _warn(view.mailbox)
-            await _first_sync(house, view.mailbox.id)
-        return view
-
-    try:
-        view = run(story)
-    except AddressTaken:
-        fail(f"{address} is connected already; postroom mailbox show {address}")
-    except NotConnected as refused:
-        if json:
-            print_json(report_as_dict(refused.report))
-        else:
-            show_report(refused.report)
-            say(f"{escape(address)} was not saved.")
-        sys.exit(1)
-    if json:
-        print_json(view_as_dict(view))
-
-
-def _warn(mailbox: Mailbox) -> None:
+def warn(mailbox: Mailbox) -> None:
     for one in cautions(mailbox.address, mailbox.imap, mailbox.smtp, mailbox.provider):
         paragraph(escape(one.message), first="[yellow]Warning:[/] ")
 
 
-async def _first_sync(house: House, mailbox_id: str) -> None:
-    """Shows how the first sync goes, where a server is there to do it."""
-    if not await house.store.alive(house.world.now()):
-        say("Nothing runs yet that would read it: start it with [bold]postroom serve[/].")
-        return
-    columns = (TextColumn("First sync"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console, transient=True) as progress:
-        task = progress.add_task("sync", total=None)
-        while True:
-            view = await house.store.mailbox(mailbox_id)
-            if view is None:
-                return
-            if not view.receiving.usable:
-                break
-            if view.cursors and all(one.synced_at for one in view.cursors):
-                break
-            busy = [one for one in view.cursors if one.total]
-            if busy:
-                progress.update(task, total=sum(one.total for one in busy), completed=sum(one.done for one in busy))
-            await asyncio.sleep(0.2)
-    say("The first sync is done." + _passed(view))
-
-
-def _passed(view: MailboxView) -> str:
+def passed(view: MailboxView) -> str:
     """What of the server's mail is not here to be read."""
     by_outcome = {
         outcome: sum(number for (_, of), number in view.passed.items() if of is outcome)
@@ -165,7 +46,7 @@ def _passed(view: MailboxView) -> str:
 
 
 @app.command("list")
-def list_mailboxes(json: bool = _JSON) -> None:
+def list_mailboxes(json: bool = JSON) -> None:
     """List the mailboxes with the health of both directions."""
 
     async def story(house: House) -> list[MailboxView]:
@@ -205,11 +86,11 @@ def _why(view: MailboxView) -> str:
 
 
 @app.command()
-def show(mailbox: str = _MAILBOX, json: bool = _JSON) -> None:
+def show(mailbox: str = MAILBOX, json: bool = JSON) -> None:
     """Show one mailbox: settings, health, diagnosis with its steps."""
 
     async def story(house: House) -> MailboxView:
-        return await _found(house, mailbox)
+        return await found(house, mailbox)
 
     view = run(story)
     if json:
@@ -228,15 +109,15 @@ def show(mailbox: str = _MAILBOX, json: bool = _JSON) -> None:
             say(f"  In the terminal: postroom mailbox {_REMEDIES[health.diagnosis.action]} {escape(one.address)}")
     if view.held:
         say(f"{view.held} outgoing held; the oldest expires {ago(view.oldest_held_expires_at)}.")
-    _warn(one)
+    warn(one)
     for cursor in view.cursors:
         say(f"folder {escape(cursor.folder)}: last read {ago(cursor.synced_at)}{_progress(cursor)}")
         compared = cursor.reconciled
         if compared.at is not None:
             healed = f", {compared.healed} found missing so far and read" if compared.healed else ""
             say(f"  the server had {compared.server} messages {ago(compared.at)}, {compared.ledger} known{healed}")
-    if passed := _passed(view):
-        say(f"Not read:{passed} Why: GET /v1/mailboxes/{one.id}/ledger")
+    if unread := passed(view):
+        say(f"Not read:{unread} Why: GET /v1/mailboxes/{one.id}/ledger")
 
 
 def _progress(cursor: Cursor) -> str:
@@ -246,43 +127,9 @@ def _progress(cursor: Cursor) -> str:
     return f", {cursor.done} of {cursor.total} read ({cursor.per_minute} a minute{left})"
 
 
-@app.command()
-def reauthenticate(
-    mailbox: str = _MAILBOX,
-    password_file: Path | None = _PASSWORD_FILE,
-    oauth: bool = signing.OAUTH,
-    device: bool = signing.DEVICE,
-    as_application: bool = signing.APPLICATION,
-    client: str | None = signing.CLIENT,
-    sign_in_as: str = signing.PERSON,
-) -> None:
-    """Sign in anew, with a new password or with the provider: receiving goes on where it was, held mail goes out."""
-    way = signing.way_of(oauth, device, as_application)
-    password = asked_password(password_file) if way is signing.Way.PASSWORD else ""
-
-    async def story(house: House) -> MailboxView:
-        view = await _found(house, mailbox)
-        if way in (signing.Way.BROWSER, signing.Way.DEVICE):
-            flow = Flow.DEVICE if way is signing.Way.DEVICE else Flow.CODE
-            again = Wanted(mailbox_id=view.mailbox.id, client=client, username=sign_in_as, flow=flow)
-            return await signing.signed_in(house, again)
-        if way is signing.Way.APPLICATION:
-            credential = await signing.application_credential(house, client)
-        else:
-            credential = Credential(password=password)
-        return await house.connect.reauthenticate(view.mailbox.id, credential, show_step)
-
-    try:
-        view = run(story)
-    except NotConnected as refused:
-        show_report(refused.report)
-        sys.exit(1)
-    say(f"[green]{escape(view.mailbox.address)} is signed in again.[/]")
-
-
 @app.command("set")
 def set_(
-    mailbox: str = _MAILBOX,
+    mailbox: str = MAILBOX,
     unconfirmed: UnconfirmedPolicy | None = typer.Option(None, help="What a person or Postroom decides."),
     hold_hours: int | None = typer.Option(None, min=1, max=720, help="How long outgoing mail waits."),
     reply_to: str | None = typer.Option(None, help="Where answers go to; empty takes it away."),
@@ -293,7 +140,7 @@ def set_(
     """Change how a mailbox works. What is not given stays."""
 
     async def story(house: House) -> MailboxView:
-        known = (await _found(house, mailbox)).mailbox
+        known = (await found(house, mailbox)).mailbox
         return await house.connect.change(
             replace(
                 known,
@@ -322,20 +169,20 @@ def _signature(file: Path | None) -> Signature | None:
 
 
 @app.command()
-def pause(mailbox: str = _MAILBOX) -> None:
+def pause(mailbox: str = MAILBOX) -> None:
     """Stop reading and sending; outgoing mail is held and its clock runs on."""
     _act(mailbox, "pause")
 
 
 @app.command()
-def resume(mailbox: str = _MAILBOX) -> None:
+def resume(mailbox: str = MAILBOX) -> None:
     """Go on reading and sending."""
     _act(mailbox, "resume")
 
 
 def _act(mailbox: str, what: str) -> None:
     async def story(house: House) -> MailboxView:
-        view = await _found(house, mailbox)
+        view = await found(house, mailbox)
         act = house.connect.pause if what == "pause" else house.connect.resume
         return await act(view.mailbox.id, person())
 
@@ -347,11 +194,11 @@ def _act(mailbox: str, what: str) -> None:
 
 
 @app.command()
-def check(mailbox: str = _MAILBOX, json: bool = _JSON) -> None:
+def check(mailbox: str = MAILBOX, json: bool = JSON) -> None:
     """Try every step of a connected mailbox now. Exit code 1 where one fails."""
 
     async def story(house: House) -> Report:
-        view = await _found(house, mailbox)
+        view = await found(house, mailbox)
         return await house.connect.check(view.mailbox.id, None if json else show_step)
 
     report = run(story)
@@ -364,12 +211,12 @@ def check(mailbox: str = _MAILBOX, json: bool = _JSON) -> None:
 
 @app.command()
 def remove(
-    mailbox: str = _MAILBOX, yes: bool = typer.Option(False, "--yes", help="Do not ask; also what waits is removed.")
+    mailbox: str = MAILBOX, yes: bool = typer.Option(False, "--yes", help="Do not ask; also what waits is removed.")
 ) -> None:
     """Remove a mailbox with its credentials, messages and deliveries. The provider's mail stays there."""
 
     async def story(house: House) -> Mailbox:
-        view = await _found(house, mailbox)
+        view = await found(house, mailbox)
         waiting = f" {view.held} held messages will not be sent." if view.held else ""
         if not yes and not typer.confirm(f"Remove {view.mailbox.address} and all that is stored of it?{waiting}"):
             fail("nothing was removed")
@@ -379,7 +226,7 @@ def remove(
     say(f"{escape(run(story).address)} is removed.")
 
 
-async def _found(house: House, mailbox: str) -> MailboxView:
+async def found(house: House, mailbox: str) -> MailboxView:
     store = house.store
     view = await (store.mailbox_by_address(mailbox) if "@" in mailbox else store.mailbox(mailbox))
     if view is None:

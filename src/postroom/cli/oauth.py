@@ -13,7 +13,7 @@ import typer
 from rich.markup import escape
 
 from postroom import settings
-from postroom.cli.house import run
+from postroom.cli.house import known_address, run
 from postroom.cli.output import ago, fail, paragraph, plain, print_json, say, table, told
 from postroom.cli.steps import read_file
 from postroom.core.oauth.authority import AUTHORITIES, ISSUER
@@ -36,7 +36,7 @@ _CLIENT = typer.Argument(help="The client's id, as `postroom oauth list` shows i
 @app.command()
 def guide(provider: str = _PROVIDER, json: bool = _JSON) -> None:
     """Show how to register a client: the page, the exact redirect address, the scopes."""
-    found = guide_of(provider, settings.load().redirect_url)
+    found = guide_of(provider, known_address(settings.load()).redirect_url)
     if found is None:
         fail(f"{provider} is not known; one of: {PROVIDERS}", 2)
     if json:

@@ -11,6 +11,7 @@ from urllib.parse import parse_qs, urlsplit
 import typer
 from rich.markup import escape
 
+from postroom.cli.house import known_address
 from postroom.cli.output import fail, say, told
 from postroom.cli.steps import show_report, show_step
 from postroom.core.mailbox import AuthKind, Credential
@@ -71,6 +72,8 @@ def _acts_alone(client: OAuthClient) -> bool:
 async def signed_in(house: House, wanted: Wanted, *, quiet: bool = False) -> MailboxView:
     """Leads a person through the sign-in and gives the connected mailbox. Ends the command where it fails; a mailbox
     that could not be opened is shown with its steps. `quiet` prints only where to go, on standard error."""
+    if wanted.flow is Flow.CODE:
+        known_address(house.settings)
     try:
         begun = await house.authorize.begin(wanted)
         _tell(begun, quiet)

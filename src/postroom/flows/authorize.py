@@ -16,7 +16,7 @@ from postroom.core.mailbox import Credential, Direction
 from postroom.core.oauth import identity
 from postroom.core.oauth.authority import of_provider
 from postroom.core.oauth.authorization import GOOD_FOR, Authorization, Flow, Progress
-from postroom.core.oauth.client import ClientKind, OAuthClient
+from postroom.core.oauth.client import ClientKind, OAuthClient, is_ours
 from postroom.core.oauth.request import (
     OAuthRequest,
     authorization_url,
@@ -124,7 +124,7 @@ class Authorize:
             raise await self._declined(begun, error or "no code came back", description)
         client = await self._client(begun)
         request = code_request(client, code=code, redirect=begun.redirect, verifier=begun.verifier)
-        return await self._completion.signed_in(begun, client, await self._grant(begun, request), on_step)
+        return await self._completion.signed_in(begun, client, await self._grant(begun, client, request), on_step)
 
     async def look(self, authorization_id: str, on_step: OnStep | None = None) -> Authorization | None:
         """How a sign-in stands; one with a device code is asked for at the provider, as often as that allows. None
@@ -222,12 +222,16 @@ class Authorize:
             words = f"This sign-in took longer than {minutes} minutes and is not taken any more. Begin again."
             raise await self._completion.ended(begun, Why.LATE, words)
 
-    async def _grant(self, begun: Authorization, request: OAuthRequest) -> Grant:
+    async def _grant(self, begun: Authorization, client: OAuthClient, request: OAuthRequest) -> Grant:
         try:
-            return await self._tokens.granted(request)
+            grant = await self._tokens.granted(request)
         except Failure as failure:
             diagnosis = diagnose(failure.evidence)
+            if is_ours(diagnosis):
+                await self._tokens.note_trouble(client, diagnosis, begun.mailbox_id)
             raise await self._completion.ended(begun, Why.REFUSED, diagnosis.reason, diagnosis) from failure
+        await self._tokens.note_mended(client)
+        return grant
 
     async def _chosen(self, address: str, client_id: str | None) -> OAuthClient:
         if client_id is not None:

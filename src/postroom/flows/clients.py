@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 
@@ -46,6 +47,39 @@ class Clients:
         self._recover = recover
         self._world = world
         self._recoveries: set[asyncio.Task[None]] = set()
+        self._wanted: list[OAuthClient] = []
+
+    async def keep(self, wanted: Sequence[OAuthClient]) -> None:
+        """Enters what the settings name, or changes what was entered so far. One that cannot be entered now, because
+        its issuer does not answer, is logged and looked at again with each tick."""
+        self._wanted = list(wanted)
+        await self._keep()
+
+    async def _keep(self) -> None:
+        for client in list(self._wanted):
+            try:
+                await self._kept(client)
+            except BadClient as bad:
+                log.warning("an OAuth client of the settings is not entered", provider=client.provider, error=str(bad))
+            else:
+                self._wanted.remove(client)
+
+    async def _kept(self, wanted: OAuthClient) -> None:
+        known = await self._store.oauth_clients()
+        same = next((one for one in known if _registration(one) == _registration(wanted)), None)
+        if same is None:
+            checked = await self._checked(replace(wanted, created_at=self._world.now()))
+            await self._store.add_oauth_client(checked)
+            return
+        new = replace(
+            same,
+            secret=wanted.secret,
+            tenant=wanted.tenant,
+            scopes=wanted.scopes,
+            secret_expires_at=wanted.secret_expires_at or same.secret_expires_at,
+        )
+        if new != same:
+            await self.change(new)
 
     async def add(self, client: OAuthClient) -> OAuthClient:
         """Enters a client; an issuer's metadata is looked up. `id` and `created_at` are given here. Raises
@@ -80,6 +114,7 @@ class Clients:
     async def tick(self) -> None:
         """Tells of secrets and sign-ins that end soon, each once. The event of a secret stands with one of its
         mailboxes; a client without any is shown in its own status only."""
+        await self._keep()
         now = self._world.now()
         for client in await self._store.oauth_clients():
             ends = client.secret_expires_at
@@ -172,3 +207,8 @@ class Clients:
             except Unreadable as why:
                 said = str(why)
         raise BadClient("issuer", f"no metadata of an OpenID or OAuth server was found there: {said}")
+
+
+def _registration(client: OAuthClient) -> tuple[str, str, str, ClientKind]:
+    """What makes it the same one at its provider."""
+    return client.provider, client.issuer.rstrip("/"), client.client_id, client.kind

@@ -155,7 +155,7 @@ class Tokens:
         if not await self._saved(mailbox.id, new, held.version):
             return (await self._store.held_credential(mailbox.id)).credential  # a person signed in anew meanwhile
         log.info("token renewed", mailbox=mailbox.id, client=held.credential.client)
-        await self._note_mended(client)
+        await self.note_mended(client)
         return new
 
     async def _saved(self, mailbox_id: str, new: Credential, version: int) -> bool:
@@ -178,7 +178,7 @@ class Tokens:
         diagnosis = diagnose(failure.evidence)
         log.warning("token not renewed", mailbox=mailbox.id, code=diagnosis.name, matched=diagnosis.matched)
         if client is not None and is_ours(diagnosis):
-            await self._note_trouble(client, mailbox, diagnosis)
+            await self.note_trouble(client, diagnosis, mailbox.id)
         passing = diagnosis.action is Action.RETRY or is_ours(diagnosis)
         if not passing or not self._works(held.credential, refused):
             raise failure
@@ -236,24 +236,27 @@ class Tokens:
             raise self._failure("generic", direction, words)
         return client
 
-    async def _note_trouble(self, client: OAuthClient, mailbox: Mailbox, diagnosis: Diagnosis) -> None:
-        """Once for the client, however many mailboxes meet it; the event stands with the mailbox that met it first."""
+    async def note_trouble(self, client: OAuthClient, diagnosis: Diagnosis, mailbox_id: str | None = None) -> None:
+        """Once for the client, however many mailboxes meet it. The event stands with the mailbox that met it, or with
+        the client's first; a client without any is shown in its own status only."""
         now = self._world.now()
         troubled = replace(client, trouble=diagnosis, trouble_since=now)
+        mailboxes = await self._store.mailboxes_of_client(client.id)
         data = {
             "id": client.id,
             "provider": client.provider,
             "name": client.title,
             "since": rfc3339(now),
-            "mailboxes": len(await self._store.mailboxes_of_client(client.id)),
+            "mailboxes": len(mailboxes),
             "diagnosis": diagnosis.as_dict(),
         }
-        kind = EventType.OAUTH_CLIENT_NEEDS_ATTENTION
-        event = Event(self._world.identifier(Kind.EVENT), kind, now, mailbox.id, data)
+        kind, bearer = EventType.OAUTH_CLIENT_NEEDS_ATTENTION, mailbox_id or next(iter(mailboxes), None)
+        event = Event(self._world.identifier(Kind.EVENT), kind, now, bearer, data) if bearer else None
         if await self._store.note_client_trouble(troubled, event):
             log.error("the OAuth client is refused", client=client.id, matched=diagnosis.matched)
 
-    async def _note_mended(self, client: OAuthClient) -> None:
+    async def note_mended(self, client: OAuthClient) -> None:
+        """A token was given: what the provider held against the client is over."""
         if client.trouble is None:
             return
         mended = replace(client, trouble=None, trouble_since=None)

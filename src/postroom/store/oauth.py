@@ -17,13 +17,15 @@ from postroom.core.oauth.client import ClientKind, OAuthClient
 from postroom.core.ports.store import ClientInUse
 from postroom.store import eventlog
 from postroom.store.credentials import tokens_fields, tokens_of
+from postroom.store.database import insert_new
 from postroom.store.schema import credential, oauth_authorization, oauth_client
 from postroom.store.vault import Vault
 
 
 def add_client(connection: Connection, vault: Vault, client: OAuthClient) -> None:
+    """Nothing happens where it was added already: processes that start together enter what their settings name."""
     values = _client_values(vault, client) | {"id": client.id, "created_at": client.created_at}
-    connection.execute(insert(oauth_client).values(values))
+    connection.execute(insert_new(connection, oauth_client).values(values))
 
 
 def update_client(connection: Connection, vault: Vault, client: OAuthClient) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import socket
+from collections.abc import Collection
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
@@ -19,11 +20,23 @@ class PrivateHost(Exception):
     """The host is on a private network and this installation does not connect to those."""
 
 
-class Guard:
-    """Which addresses may be connected to: public ones only, unless `allow_private`."""
+class PlaintextRefused(Exception):
+    """Mail servers are not spoken to in plain text unless they are named."""
 
-    def __init__(self, *, allow_private: bool = False) -> None:
+
+class Guard:
+    """What may be connected to: public addresses only, unless `allow_private`. Mail servers in plain text: those hosts
+    that are named in `plaintext`; None lets all be, for whoever has no operator to name them."""
+
+    def __init__(self, *, allow_private: bool = False, plaintext: Collection[str] | None = None) -> None:
+        """Raises ValueError for a name in `plaintext` that is no host."""
         self.allow_private = allow_private
+        self._plaintext = None if plaintext is None else frozenset(ascii_host(host) for host in plaintext)
+
+    def check_plaintext(self, host: str) -> None:
+        """Raises PlaintextRefused."""
+        if self._plaintext is not None and ascii_host(host) not in self._plaintext:
+            raise PlaintextRefused(f"{host} is not among the hosts of POSTROOM_PLAINTEXT_HOSTS")
 
     def check(self, host: str, address: str) -> None:
         """Raises PrivateHost for private, loopback, link-local, shared (RFC 6598), unspecified and multicast

@@ -22,7 +22,7 @@ from postroom.wire.dial import dial, encrypt
 from postroom.wire.look import answers_tls
 from postroom.wire.pipe import Pipe
 from postroom.wire.redact import Redaction
-from postroom.wire.resolve import Guard, PrivateHost, ascii_host, resolve
+from postroom.wire.resolve import Guard, PlaintextRefused, PrivateHost, ascii_host, resolve
 from postroom.wire.step import StepReport, reported
 
 __all__ = ["Guard", "PrivateHost", "StepReport", "Stream"]
@@ -124,8 +124,10 @@ class Stream:
         endpoint = self.account.endpoint
         async with self.step("resolve", Stage.DNS) as report:
             try:
+                if endpoint.security is Security.NONE:
+                    guard.check_plaintext(endpoint.host)
                 addresses = await resolve(endpoint.host, endpoint.port, guard)
-            except (OSError, ValueError, PrivateHost) as error:
+            except (OSError, ValueError, PrivateHost, PlaintextRefused) as error:
                 raise self.failure(exception=error) from error
             report.detail = ", ".join(addresses)
         return addresses

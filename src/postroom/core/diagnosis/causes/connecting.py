@@ -48,6 +48,19 @@ CONNECTING: dict[str, Cause] = {
     "session_used_up": Cause(
         _("{host} takes only so many messages over one connection; the rest goes over the next one."), (AUTOMATIC,)
     ),
+    "plaintext_refused": Cause(
+        _(
+            "The connection to {host} would not be encrypted: password and mail could be read on the way, so Postroom "
+            "does not make it unless its operator allows this server by name."
+        ),
+        (
+            _("Set the security to TLS or STARTTLS: nearly every server offers one of them. {hosts}"),
+            _(
+                "If this server has neither, let the operator add {host} to POSTROOM_PLAINTEXT_HOSTS and restart "
+                "Postroom."
+            ),
+        ),
+    ),
     "private_host": Cause(
         _(
             "{host} leads to a private network address, and Postroom refuses such addresses unless it is told "

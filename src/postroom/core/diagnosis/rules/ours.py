@@ -12,6 +12,17 @@ PROTOCOL_ERROR = phrases("protocolerror:")
 
 RULES = (
     Rule(
+        id="ours.plaintext",
+        smtp="server_misconfigured",
+        imap="server_misconfigured",
+        cause="plaintext_refused",
+        stages=BEFORE,
+        words=phrases("plaintextrefused:"),
+        example="PlaintextRefused: mail.example.org is not among the hosts of POSTROOM_PLAINTEXT_HOSTS",
+        given={"stage": Stage.DNS},
+        source="our own guard: POSTROOM_PLAINTEXT_HOSTS (RFC 8314 section 3)",
+    ),
+    Rule(
         id="ours.no-mail-server",
         smtp="server_misconfigured",
         imap="server_misconfigured",
