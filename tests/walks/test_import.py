@@ -56,7 +56,7 @@ async def test_many_of_which_some_are_broken_and_a_run_that_is_killed(postroom, 
             if user.address in no_folder:
                 one["folders"] = "INBOX|Missing"
             if user.address in elsewhere:
-                one |= {"imap_port": 1, "imap_host": f"127.0.3.{len(rows) % 200}"}
+                one |= {"imap_port": 1, "imap_host": f"127.0.3.{len(rows) % 200}", "imap_security": "tls"}
             rows.append(one)
         file = written(tmp_path / "mailboxes.csv", rows)
         command = (*PROGRAM, "mailbox", "import", str(file), "--json")
@@ -99,7 +99,7 @@ async def test_many_of_which_some_are_broken_and_a_run_that_is_killed(postroom, 
         for user in users:
             sink.users[user.name] = user.password
             by_address[user.address] |= {"password": user.password, "folders": "", "imap_host": "127.0.0.1"}
-            by_address[user.address]["imap_port"] = dovecot.imap_port
+            by_address[user.address] |= {"imap_port": dovecot.imap_port, "imap_security": "none"}
         mended = [one | {name: by_address[one["address"]][name] for name in COLUMNS[2:]} for one in failed]
         with report.open("w", newline="") as write:
             table = csv.DictWriter(write, mended[0])
