@@ -1,6 +1,7 @@
 """Messages, conversations and deliveries over HTTP."""
 
 import base64
+import json
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -14,6 +15,7 @@ from postroom.web.schema.draft import MOST_ATTACHED
 from tests.web import fakes
 from tests.web.conftest import fields_of, problem_of
 
+MARK = b"\xef\xbb\xbf"
 RAW = b"""\
 From: Anna <anna@example.net>\r
 To: support@example.com\r
@@ -87,6 +89,49 @@ async def test_a_message_is_taken_with_its_delivery(client, house, mailbox):
     assert draft.headers == (("X-Ticket", "4711"),)
     assert draft.in_reply_to == "1@example.net"
     assert draft.send_at == datetime(2026, 7, 1, 10, tzinfo=UTC)
+
+
+async def test_both_ways_in_take_a_message_alike(house, client, mailbox):
+    body = json.dumps(
+        a_message(
+            mailbox,
+            to=["Bob <bob@Bücher.example>", {"email": "c@example.net", "name": "C, D"}],
+            headers={"X-Ticket": "4711"},
+            send_at="2026-07-01T12:00:00+02:00",
+            attachments=[{"filename": "a.txt", "content": "SGVsbG8="}],
+            **{"from": "support@example.com"},
+        )
+    ).encode()
+    # A byte order mark is not of JSON (RFC 8259 8.1): only the general way passes over it.
+    short, general = [await post(client, one) for one in (body, MARK + body)]
+    assert (short.status_code, general.status_code) == (202, 202)
+    assert house.accept.drafts[0] == house.accept.drafts[1]
+    assert list(short.json()) == list(general.json())
+    assert short.json() | _own(general.json()) == general.json()
+    assert list(short.headers) == list(general.headers)
+    assert short.headers["Location"] == f"/v1/deliveries/{short.json()['id']}"
+    figures = (await client.get("/metrics")).text
+    assert 'postroom_http_requests_total{method="POST",route="/v1/messages",status="202"} 2.0' in figures
+
+
+@pytest.mark.parametrize("marks", [(b"", MARK), (MARK, b"")])
+async def test_a_repeated_request_is_known_whichever_way_it_comes(house, client, mailbox, marks):
+    body = json.dumps(a_message(mailbox)).encode()
+    first, second = [await post(client, mark + body, "order 4711") for mark in marks]
+    assert second.json() == first.json()
+    assert second.headers["Idempotent-Replayed"] == "true"
+    refused = await post(client, marks[1] + json.dumps(a_message(mailbox, text="other")).encode(), "order 4711")
+    problem_of(refused, 409, "idempotency-conflict")
+
+
+async def post(client, body, key=None):
+    headers = {"Content-Type": "application/json"} | ({"Idempotency-Key": key} if key else {})
+    return await client.post("/v1/messages", content=body, headers=headers)
+
+
+def _own(delivery):
+    """What each delivery has for itself."""
+    return {name: delivery[name] for name in ("id", "message", "message_id", "conversation_id")}
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ from postroom.web.body import Body
 from postroom.web.edge import Edge
 from postroom.web.metrics import Metrics
 from postroom.web.services import Services
+from postroom.web.short_way import ShortWay
 
 
 def build(services: Services) -> FastAPI:
@@ -28,6 +29,7 @@ def build(services: Services) -> FastAPI:
             Middleware(Edge, metrics=metrics),
             Middleware(Authentication, keys=keys),
             Middleware(Body),
+            Middleware(ShortWay, services=services),
         ],
     )
     app.state.services = services

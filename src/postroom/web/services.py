@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Annotated
 
 from fastapi import Depends, Request
+from starlette.types import Scope
 
 from postroom.core.ports.store import Store
 from postroom.core.ports.wire import DiscoveryWire
@@ -50,9 +51,14 @@ async def services_of(request: Request) -> Services:
 Injected = Annotated[Services, Depends(services_of)]
 
 
-async def person_of(request: Request) -> str:
+def person_in(scope: Scope) -> str:
     """Who sends this request, as stories of deliveries name them: the name of the API key."""
-    return f"key {request.scope.get('state', {}).get('key_name', '')}".strip()
+    return f"key {scope.get('state', {}).get('key_name', '')}".strip()
+
+
+async def person_of(request: Request) -> str:
+    """The same, for routes."""
+    return person_in(request.scope)
 
 
 By = Annotated[str, Depends(person_of)]

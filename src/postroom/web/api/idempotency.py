@@ -11,13 +11,18 @@ from fastapi import Depends, Header, Request
 
 from postroom.web.schema.draft import Content
 
+LONGEST = 255
+PATTERN = r"^[!-~]([ -~]*[!-~])?$"
+IN_PLACE = 64 * 1024
+"""Characters and bytes whose digest is made sooner than a thread would have them."""
+
 Key = Annotated[
     str | None,
     Header(
         alias="Idempotency-Key",
         min_length=1,
-        max_length=255,
-        pattern=r"^[!-~]([ -~]*[!-~])?$",
+        max_length=LONGEST,
+        pattern=PATTERN,
         description="Any text that is new for each message. A request that is repeated with it (because the answer "
         "was lost, say) sends nothing again and is answered with the same delivery.",
     ),
@@ -35,6 +40,9 @@ class Idempotency:
         """The key and the digest of the request, as Accept takes them; None where there is no key."""
         if self._key is None:
             return None
+        size = len(content.text) + len(content.html) + sum(len(one.content) for one in content.attachments)
+        if size <= IN_PLACE:
+            return self._key, digest(self._path, content)
         return self._key, await asyncio.to_thread(digest, self._path, content)
 
 

@@ -78,10 +78,14 @@ async def attachment(
 
 def answered(accepted: Accepted, response: Response) -> Delivery:
     """The answer to a message that was taken."""
-    response.headers["Location"] = f"/v1/deliveries/{accepted.delivery.id}"
-    if accepted.repeated:
-        response.headers["Idempotent-Replayed"] = "true"
+    response.headers.update(headers_of(accepted))
     return Delivery.of(accepted.delivery)
+
+
+def headers_of(accepted: Accepted) -> dict[str, str]:
+    """The headers of that answer."""
+    location = {"Location": f"/v1/deliveries/{accepted.delivery.id}"}
+    return location | {"Idempotent-Replayed": "true"} if accepted.repeated else location
 
 
 async def shown(messages: Iterable[core.Message]) -> list[Message]:
