@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from postroom.core.compose import BadDraft, Draft, File, compose
 from postroom.core.message import Address
+from postroom.core.parse import parse
 
 HOSTILE = ["a\r\nBcc: x@evil.test", "a\nX: y", "a\r\n\r\nbody", "\0", "=?utf-8?q?a?=", "é" * 90, "a@b@c", '"', "\ud800"]
 ANY = st.text(st.characters(), max_size=40) | st.sampled_from(HOSTILE)
@@ -91,6 +92,18 @@ def test_any_text_is_refused_by_its_field_or_comes_out_as_it_was(draft, in_reply
     assert [one.email for one in parsed.to] == list(dict.fromkeys(one.email for one in parsed.to))
     assert parsed.subject == " ".join(re.sub(r"[ \t]+", " ", draft.subject).strip(" ").split(" "))
     assert parsed.automatic is draft.automatic or own
+
+
+TEXTS = st.text(max_size=300) | st.text(alphabet="aä.=- \t\r\n\x1b$(B\u65e5\u2028\x0b\x0c\x85\ufeff", max_size=200)
+
+
+@settings(deadline=None, max_examples=300)
+@given(TEXTS, ANY, ADDRESS, st.lists(st.tuples(st.just("X-Ticket") | st.just("X-Autoreply"), ANY), max_size=1))
+def test_what_is_kept_of_a_plain_message_is_what_its_bytes_say(text, subject, to, headers):
+    draft = Draft("mbx_1", (to,), subject=subject, text=text, headers=tuple(headers))
+    composed = composed_or_refused(draft, "1@customer.test", ())
+    if not isinstance(composed, BadDraft):
+        assert composed.parsed == parse(composed.raw)
 
 
 @settings(deadline=None, max_examples=100)

@@ -1,11 +1,14 @@
 """Other addresses that a mailbox may send as: asked for, sent from, and refused without harm to the mailbox."""
 
+from dataclasses import replace
+
 import pytest
 
 from postroom.core.compose import BadDraft, Draft
 from postroom.core.health import State
-from postroom.core.mailbox import Alias
+from postroom.core.mailbox import Alias, Signature
 from postroom.core.message import Address
+from postroom.flows.connect import NoSuchMailbox
 from postroom.simulator import Fault, Service
 from tests.flows.house import running
 
@@ -80,3 +83,40 @@ async def test_an_answer_comes_from_the_alias_that_was_written_to(tmp_path):
         answer = await house.house.accept.reply(first.conversation_id, Draft(mailbox, (), text="It is here."))
         assert answer.delivery.sender == "sales@shop.test"
         assert [one.address for one in answer.delivery.recipients] == ["anna@customer.test"]
+
+
+async def test_what_another_process_changed_in_the_settings_holds_for_the_next_message(tmp_path):
+    async with running(tmp_path) as house:
+        mailbox = await house.connect()
+        await house.send(mailbox)
+        before = await house.store.settings(mailbox)
+        await house.store.update_mailbox(replace(before, name="The Shop", signature=Signature("Yours, the shop")))
+        sent = await house.send(mailbox)
+        raw = await house.store.raw(sent.message_id)
+        assert b"From: The Shop <team@shop.test>" in raw
+        assert b"-- \r\nYours, the shop" in raw
+        with pytest.raises(BadDraft):
+            await house.send(mailbox, sender=Address("sales@shop.test"))
+        await house.store.update_mailbox(replace(before, aliases=(SALES,)))
+        assert (await house.send(mailbox, sender=Address("sales@shop.test"))).sender == "sales@shop.test"
+        await house.store.delete_mailbox(mailbox)
+        with pytest.raises(NoSuchMailbox):
+            await house.send(mailbox)
+
+
+async def test_settings_that_change_while_a_message_is_composed_are_composed_by_anew(tmp_path):
+    async with running(tmp_path) as house:
+        mailbox = await house.connect()
+        before = await house.store.settings(mailbox)
+        accept, changes = house.store.accept, [replace(before, name=f"Shop {number}") for number in range(3)]
+
+        async def accept_late(acceptance):
+            if changes:
+                await house.store.update_mailbox(changes.pop(0))
+            return await accept(acceptance)
+
+        house.store.accept = accept_late
+        sent = await house.send(mailbox)
+        assert changes == []
+        assert b"From: Shop 2 <team@shop.test>" in await house.store.raw(sent.message_id)
+        assert len((await house.store.deliveries(mailbox_id=mailbox)).items) == 1

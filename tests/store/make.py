@@ -8,7 +8,6 @@ from postroom.core.cursor import Outcome
 from postroom.core.delivery import Delivery, Recipient
 from postroom.core.delivery import State as DeliveryState
 from postroom.core.diagnosis.verdict import Action, Diagnosis
-from postroom.core.events import Event, EventType
 from postroom.core.health import Health
 from postroom.core.health import State as HealthState
 from postroom.core.identity import ENTROPY, Kind, identifier
@@ -176,5 +175,4 @@ def acceptance(
         next_attempt_at=world.now(),
         updated_at=world.now(),
     )
-    held = Event(world.identifier(Kind.EVENT), EventType.DELIVERY_HELD, world.now(), mailbox_id)
-    return Acceptance(message, raw, replace(delivery, **changes), held, idempotency)
+    return Acceptance(message, raw, replace(delivery, **changes), idempotency)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -11,15 +12,17 @@ from postroom.core.compose import BadDraft, Draft, compose, reply_recipients, re
 from postroom.core.compose.anew import anew
 from postroom.core.compose.signature import signed
 from postroom.core.delivery import Delivery, Recipient, SentCopy, Signal, step
-from postroom.core.events import Event, EventType
 from postroom.core.identity import Kind
 from postroom.core.mailbox import Mailbox
 from postroom.core.message import Address, Flow, Message
-from postroom.core.ports.store import Acceptance, Accepted, Settlement, Store
+from postroom.core.ports.store import Acceptance, Accepted, MailboxGone, SettingsChanged, Settlement, Store
 from postroom.core.ports.world import World
 from postroom.flows.announce import delivery_events
 from postroom.flows.automatic import PER_HOUR, Automatic
 from postroom.flows.connect import NoSuchMailbox
+
+MOST_KNOWN = 1000
+"""Mailboxes whose settings are known."""
 
 
 class NoSuchConversation(Exception):
@@ -37,6 +40,7 @@ class Accept:
         self._automatic = Automatic(store, world, per_hour=automatic_per_hour)
         self._store = store
         self._world = world
+        self._known: dict[str, Mailbox] = {}
 
     async def accept(self, draft: Draft, idempotency: tuple[str, str] | None = None, by: str | None = None) -> Accepted:
         """`by` is who hands it in, unless the draft names its author.
@@ -45,11 +49,31 @@ class Accept:
         """
         if draft.in_reply_to is not None:
             draft = replace(draft, in_reply_to=draft.in_reply_to.strip().strip("<>"))
-        mailbox = await self._store.settings(draft.mailbox_id)
+        known = self._known.get(draft.mailbox_id)
+        if known is not None and not draft.automatic:
+            with suppress(BadDraft, SettingsChanged, MailboxGone):  # they may be others now
+                return await self._take(known, draft, idempotency, by)
+        while True:
+            mailbox = await self._settings(draft.mailbox_id)
+            if idempotency is not None and (before := await self._store.repeated(mailbox.id, *idempotency)):
+                return Accepted(before, repeated=True)
+            with suppress(SettingsChanged, MailboxGone):
+                return await self._take(mailbox, draft, idempotency, by)
+
+    async def _settings(self, mailbox_id: str) -> Mailbox:
+        """As they are, to be known for the next message: whether they still hold is seen as it is written."""
+        self._known.pop(mailbox_id, None)
+        mailbox = await self._store.settings(mailbox_id)
         if mailbox is None:
             raise NoSuchMailbox
-        if idempotency is not None and (known := await self._store.repeated(mailbox.id, *idempotency)):
-            return Accepted(known, repeated=True)
+        if len(self._known) >= MOST_KNOWN:
+            self._known.clear()
+        self._known[mailbox_id] = mailbox
+        return mailbox
+
+    async def _take(
+        self, mailbox: Mailbox, draft: Draft, idempotency: tuple[str, str] | None, by: str | None
+    ) -> Accepted:
         conversation_id, parent = await self._context(mailbox, draft)
         if draft.automatic:
             named = parent if draft.in_reply_to is not None else None
@@ -71,9 +95,7 @@ class Accept:
         if conversation is None:
             raise NoSuchConversation
         draft = replace(draft, mailbox_id=conversation.mailbox_id, conversation_id=conversation.id)
-        mailbox = await self._store.settings(conversation.mailbox_id)
-        if mailbox is None:
-            raise NoSuchMailbox
+        mailbox = await self._settings(conversation.mailbox_id)
         latest = await self._newest(conversation.id)
         if latest is not None and not draft.to:
             to, cc = self._other_side(mailbox, latest)
@@ -145,8 +167,7 @@ class Accept:
             resend_of=delivery.id,
         )
         sent = replace(message, id=identifier, parsed=parsed, size=len(raw), received_at=now)
-        held = Event(self._world.identifier(Kind.EVENT), EventType.DELIVERY_HELD, now, mailbox.id)
-        return await self._store.accept(Acceptance(sent, raw, again, held, once))
+        return await self._store.accept(Acceptance(sent, raw, again, once))
 
     async def _person(self, delivery_id: str, signal: Signal, by: str | None) -> Delivery:
         while True:
@@ -242,8 +263,7 @@ class Accept:
             send_at=draft.send_at,
             author=draft.author,
         )
-        held = Event(self._world.identifier(Kind.EVENT), EventType.DELIVERY_HELD, now, mailbox.id)
-        return await self._store.accept(Acceptance(message, composed.raw, delivery, held, idempotency))
+        return await self._store.accept(Acceptance(message, composed.raw, delivery, idempotency, mailbox))
 
 
 def _reply_to(mailbox: Mailbox) -> tuple[Address, ...]:

@@ -44,10 +44,10 @@ _SENDING = Read(
 def sending(connection: Connection, mailbox_id: str) -> Health:
     """The sending direction, kept from changing until the commit: what is queued now will be seen by a HOLD to come,
     or has seen it. Raises MailboxGone."""
-    row = _SENDING.first(connection, {"of_mailbox": mailbox_id})
-    if row is None:
+    found = _SENDING.one(connection, {"of_mailbox": mailbox_id}, health_of_row)
+    if found is None:
         raise MailboxGone(mailbox_id)
-    return health_of_row(row)
+    return found
 
 
 def save(connection: Connection, change: HealthChange, was: HealthState, now: datetime, new_id: NewId) -> bool:

@@ -8,10 +8,12 @@ from typing import Any
 from sqlalchemy import Connection, Row, bindparam, insert, select, update
 
 from postroom.core.events import Event, EventType, Recorded
-from postroom.store.prepared import Write
+from postroom.store.prepared import Read, Write
 from postroom.store.schema import event, event_position
 
-_MOVE = update(event_position).values(last=event_position.c.last + bindparam("number")).returning(event_position.c.last)
+_MOVE = Read(
+    update(event_position).values(last=event_position.c.last + bindparam("number")).returning(event_position.c.last)
+)
 _INSERT = Write(insert(event))
 
 
@@ -24,7 +26,7 @@ def append(connection: Connection, events: Sequence[Event]) -> None:
     """
     if not events:
         return
-    last: int = connection.execute(_MOVE, {"number": len(events)}).scalar_one()
+    last: int = _MOVE.first(connection, {"number": len(events)}).last
     _INSERT.run_all(
         connection,
         [

@@ -15,6 +15,7 @@ from postroom.core.mailbox import Credential, Direction, Mailbox
 from postroom.core.ports.store import AddressTaken, HealthChange, MailboxGone, MailboxView, Page
 from postroom.store import certificates, credentials, database, eventlog, ledger, paging
 from postroom.store.database import insert_new
+from postroom.store.prepared import Read
 from postroom.store.rows import (
     Values,
     address_key,
@@ -71,16 +72,16 @@ def set_told(connection: Connection, mailbox_id: str, told: Told) -> None:
     _allow(connection, mailbox_id, told_values(told))
 
 
-_SETTINGS = select(mailbox).where(mailbox.c.id == bindparam("identifier"))
-_ALLOWED = select(allowance).where(allowance.c.mailbox_id == bindparam("identifier"))
+_SETTINGS = Read(
+    select(mailbox, *(column for column in allowance.c if column.key != "mailbox_id"))
+    .outerjoin(allowance, allowance.c.mailbox_id == mailbox.c.id)
+    .where(mailbox.c.id == bindparam("identifier"))
+)
 
 
 def settings(connection: Connection, mailbox_id: str) -> Mailbox | None:
-    """By its keys alone: nothing is counted."""
-    row = connection.execute(_SETTINGS, {"identifier": mailbox_id}).one_or_none()
-    if row is None:
-        return None
-    return mailbox_of_row(row, connection.execute(_ALLOWED, {"identifier": mailbox_id}).one_or_none())
+    """By its key alone: nothing is counted."""
+    return _SETTINGS.one(connection, {"identifier": mailbox_id}, lambda row: mailbox_of_row(row, row))
 
 
 def remove(connection: Connection, mailbox_id: str) -> bool:

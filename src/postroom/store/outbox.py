@@ -33,7 +33,7 @@ from postroom.core.mailbox import Direction
 from postroom.core.ports.store import Lease, MailboxGone, Page, Settlement
 from postroom.store import directions, eventlog, paging, spending, story
 from postroom.store.leases import fence
-from postroom.store.prepared import Write
+from postroom.store.prepared import Read, Write
 from postroom.store.rows import attempt_of_row, attempt_values, delivery_changes, delivery_of_row
 from postroom.store.schema import EXPIRING, among, attempt, delivery, health, mailbox
 
@@ -146,12 +146,12 @@ def _due(state: State) -> Select[Any]:
     )
 
 
-_DUE = tuple(_due(state) for state in sorted(WAITING_TO_GO))
+_DUE = tuple(Read(_due(state)) for state in sorted(WAITING_TO_GO))
 
 
 def due(connection: Connection, lease: Lease, now: datetime, limit: int) -> list[Delivery]:
     values = {"of_mailbox": lease.mailbox_id, "at": now, "most": limit}
-    found = [one for query in _DUE for one in map(delivery_of_row, connection.execute(query, values))]
+    found = [one for query in _DUE for one in map(delivery_of_row, query.all(connection, values))]
     return sorted(found, key=lambda one: one.id)[:limit]
 
 
@@ -171,17 +171,19 @@ def _to_sending(signal: DeliverySignal, *conditions: ColumnElement[bool]) -> Upd
     )
 
 
-_BEGIN = _to_sending(
-    DeliverySignal.BEGUN,
-    select(health.c.mailbox_id)
-    .where(
-        health.c.mailbox_id == bindparam("of_mailbox"),
-        health.c.direction == str(Direction.SMTP),
-        health.c.state == str(HealthState.CONNECTED),
+_BEGIN = Write(
+    _to_sending(
+        DeliverySignal.BEGUN,
+        select(health.c.mailbox_id)
+        .where(
+            health.c.mailbox_id == bindparam("of_mailbox"),
+            health.c.direction == str(Direction.SMTP),
+            health.c.state == str(HealthState.CONNECTED),
+        )
+        .exists(),
     )
-    .exists(),
 )
-_TRY = _to_sending(DeliverySignal.TRIED)
+_TRY = Write(_to_sending(DeliverySignal.TRIED))
 
 
 def begin(connection: Connection, lease: Lease, read: Delivery, now: datetime) -> bool:
@@ -191,7 +193,7 @@ def begin(connection: Connection, lease: Lease, read: Delivery, now: datetime) -
 
 
 def _begun(connection: Connection, lease: Lease, read: Delivery, now: datetime) -> bool:
-    if connection.execute(_BEGIN, _sending(lease, read, now)).rowcount == 0:
+    if _BEGIN.run(connection, _sending(lease, read, now)) == 0:
         return False
     story.add(connection, lease.mailbox_id, read.id, now, State.SENDING, DeliverySignal.BEGUN)
     return True
@@ -199,7 +201,7 @@ def _begun(connection: Connection, lease: Lease, read: Delivery, now: datetime) 
 
 def try_held(connection: Connection, lease: Lease, read: Delivery, now: datetime) -> bool:
     fence(connection, lease)
-    if connection.execute(_TRY, _sending(lease, read, now)).rowcount == 0:
+    if _TRY.run(connection, _sending(lease, read, now)) == 0:
         return False
     story.add(connection, lease.mailbox_id, read.id, now, State.SENDING, DeliverySignal.TRIED)
     return True

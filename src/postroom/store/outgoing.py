@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
@@ -10,8 +11,8 @@ from sqlalchemy import Connection, Row, select
 
 from postroom.core.delivery import Delivery, first_warning
 from postroom.core.delivery import Signal as DeliverySignal
-from postroom.core.ports.store import Acceptance, Accepted, IdempotencyConflict
-from postroom.store import conversations, directions, eventlog, messages, prepared, story
+from postroom.core.ports.store import Acceptance, Accepted, IdempotencyConflict, SettingsChanged
+from postroom.store import conversations, directions, eventlog, mailboxes, messages, prepared, story
 from postroom.store.messages import Kept
 from postroom.store.rows import delivery_of_row, delivery_values
 from postroom.store.schema import delivery
@@ -19,9 +20,12 @@ from postroom.store.schema import delivery
 _INSERT = prepared.new(delivery)
 
 
-def accept(connection: Connection, acceptance: Acceptance, now: datetime) -> Accepted:
-    """Queued, or held from the start where sending is not connected. Raises IdempotencyConflict, MailboxGone."""
+def accept(connection: Connection, acceptance: Acceptance, now: datetime, new_id: Callable[[], str]) -> Accepted:
+    """Queued, or held from the start (and that told) where sending is not connected. Raises IdempotencyConflict,
+    MailboxGone, SettingsChanged."""
     taken = acceptance.delivery
+    if acceptance.settings not in (None, mailboxes.settings(connection, taken.mailbox_id)):
+        raise SettingsChanged(taken.mailbox_id)
     health = directions.sending(connection, taken.mailbox_id)
     if not health.usable:
         taken, _ = directions.as_sending_is(taken, health)
@@ -38,8 +42,7 @@ def accept(connection: Connection, acceptance: Acceptance, now: datetime) -> Acc
     if not health.usable:
         reason = directions.because(health)
         story.add(connection, taken.mailbox_id, taken.id, now, taken.state, DeliverySignal.HOLD, because=reason)
-        event = acceptance.held_event
-        eventlog.append(connection, [directions.held_event(taken, event.id, now)])
+        eventlog.append(connection, [directions.held_event(taken, new_id(), now)])
     return Accepted(taken)
 
 

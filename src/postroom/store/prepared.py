@@ -10,15 +10,19 @@ import sqlite3
 from collections import namedtuple
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Dialect, Select, Table
-from sqlalchemy.sql.dml import UpdateBase
+from sqlalchemy.sql.dml import ReturningUpdate, UpdateBase
 from sqlalchemy.sql.elements import BindParameter
 from sqlalchemy.types import TypeEngine
 
 from postroom.store.database import insert_new
 
+MOST_KNOWN = 1000
+"""Rows of which is known what was made of them, for each statement."""
+
+T = TypeVar("T")
 Values = Mapping[str, Any]
 # A value as its driver takes it, or a driver's value as we do; what it is, only its column knows.
 Process = Callable[[Any], Any]
@@ -76,34 +80,54 @@ class Write:
 
 
 class Read:
-    """SELECT of columns, whose parameters are single values."""
+    """SELECT of columns, or a change RETURNING some, whose parameters are single values."""
 
-    def __init__(self, statement: Select[Any]) -> None:
+    def __init__(self, statement: Select[Any] | ReturningUpdate[Any]) -> None:
         self._statement = statement
         self._text: _Text | None = None
         self._processes: tuple[Process | None, ...] = ()
-        columns = statement.selected_columns
+        self._known: dict[tuple[Any, ...], Any] = {}
+        columns = statement.exported_columns
         self._row = namedtuple("Row", [column.key for column in columns])  # type: ignore[misc] # mypy wants literals
 
     def all(self, connection: Connection, values: Values) -> Sequence[Any]:
         """Rows whose columns are attributes."""
         if connection.dialect.name != "sqlite":
             return connection.execute(self._statement, dict(values)).all()
-        if self._text is None:
-            self._processes = tuple(
-                _result(column.type, connection.dialect) for column in self._statement.selected_columns
-            )
-            self._text = _made(self._statement, connection.dialect, None)
-        found = _driver(connection).execute(self._text.sql, self._text.bound(values)).fetchall()
-        return [
-            self._row(*(one if do is None else do(one) for one, do in zip(row, self._processes, strict=True)))
-            for row in found
-        ]
+        text = self._prepared(connection)
+        return [self._of(raw) for raw in _driver(connection).execute(text.sql, text.bound(values)).fetchall()]
+
+    def one(self, connection: Connection, values: Values, make: Callable[[Any], T]) -> T | None:
+        """What `make`, the same each time, makes of the only row; None where there is none. On SQLite a row that is as
+        it was gives what was made of it before."""
+        if connection.dialect.name != "sqlite":
+            row = connection.execute(self._statement, dict(values)).one_or_none()
+            return make(row) if row is not None else None
+        text = self._prepared(connection)
+        raw = _driver(connection).execute(text.sql, text.bound(values)).fetchone()
+        if raw is None:
+            return None
+        made: T | None = self._known.get(raw)
+        if made is None:
+            if len(self._known) >= MOST_KNOWN:
+                self._known.clear()
+            made = self._known[raw] = make(self._of(raw))
+        return made
 
     def first(self, connection: Connection, values: Values) -> Any:  # noqa: ANN401 - a row, whose columns the statement names
         """The only row, where it is asked for by a key; None where there is none."""
         found = self.all(connection, values)
         return found[0] if found else None
+
+    def _prepared(self, connection: Connection) -> _Text:
+        if self._text is None:
+            kinds = [column.type for column in self._statement.exported_columns]
+            self._processes = tuple(_result(kind, connection.dialect) for kind in kinds)
+            self._text = _made(self._statement, connection.dialect, None)
+        return self._text
+
+    def _of(self, raw: tuple[Any, ...]) -> Any:  # noqa: ANN401 - as above
+        return self._row(*[one if do is None else do(one) for one, do in zip(raw, self._processes, strict=True)])
 
 
 def new(table: Table) -> Write:

@@ -14,7 +14,8 @@ from postroom.core.compose.draft import BadDraft, Draft, File
 from postroom.core.compose.recipient import all_checked, ascii_domain, checked, envelope
 from postroom.core.compose.reply import Recipients, reply_recipients, reply_subject
 from postroom.core.message import Address, Parsed
-from postroom.core.parse import parse
+from postroom.core.parse import parse, parse_plain
+from postroom.core.parse.headers import CAP
 
 __all__ = [
     "BadDraft",
@@ -88,13 +89,21 @@ def compose(
         *(_automatic(answers=in_reply_to is not None) if draft.automatic else ()),
         *_extra(draft.headers),
     ]
-    raw = b"".join(header) + content(draft, message_id)
+    section = b"".join(header)
+    raw = section + content(draft, message_id)
     return Composed(
         raw,
-        replace(parse(raw), bcc=bcc),
+        replace(parse_plain(section, draft.text) if _reads_back(draft, section) else parse(raw), bcc=bcc),
         recipients,
         any(not one.isascii() for one in (author.email, *recipients, *(one.email for one in reply_to))),
     )
+
+
+def _reads_back(draft: Draft, section: bytes) -> bool:
+    """Whether whoever reads the message finds the very text: nothing beside it, nothing that means another charset, and
+    a header that is read whole."""
+    alone = not (draft.html or draft.attachments)
+    return alone and "\x1b" not in draft.text and len(section) < CAP - 1000
 
 
 def _automatic(*, answers: bool) -> list[bytes]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from postroom.core.message import Address, Attachment, Parsed, Unreadable
 from postroom.core.parse import addresses, headers, parts
 from postroom.core.parse.automatic import is_automatic, sign_of, why_no_answer
-from postroom.core.parse.body import Body, collect
+from postroom.core.parse.body import Body, collect, collect_plain
 from postroom.core.parse.filename import safe_filename
 from postroom.core.parse.html import safe_html, text_of_html
 from postroom.core.parse.parts import Part, TooMuch
@@ -15,6 +15,7 @@ __all__ = [
     "attachment",
     "new_part",
     "parse",
+    "parse_plain",
     "safe_filename",
     "safe_html",
     "text_of_html",
@@ -44,6 +45,17 @@ def parse(raw: bytes) -> Parsed:
             raise Unreadable("this is not an email message: it has no header and is not text")
         faults.append("the message has no header")
     root, body = _body(section, raw, body_at, faults)
+    return _parsed(found, root.content_type, body, faults)
+
+
+def parse_plain(section: bytes, text: str) -> Parsed:
+    """The same for a message whose one part is plain text, as it is known to those who composed it: a header section
+    shorter than `headers.CAP`, and text without NULs or lone surrogates."""
+    body = collect_plain(text)
+    return _parsed(headers.read(section), "text/plain", body, [])
+
+
+def _parsed(found: headers.Headers, content_type: str, body: Body, faults: list[str]) -> Parsed:
     date = addresses.date(found.first("date"))
     if date is None and found.has("date"):
         faults.append("the date cannot be read")
@@ -66,7 +78,7 @@ def parse(raw: bytes) -> Parsed:
         text=body.text,
         html=body.html,
         attachments=tuple(described for described, _ in body.attachments),
-        automatic=is_automatic(found, sender, root.content_type),
+        automatic=is_automatic(found, sender, content_type),
         faults=tuple(dict.fromkeys([*faults, *body.faults])),
     )
 

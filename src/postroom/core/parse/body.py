@@ -59,6 +59,13 @@ def collect(root: Part) -> Body:
     return body
 
 
+def collect_plain(text: str) -> Body:
+    """The same of one part of plain text that is decoded already."""
+    collector = _Collector()
+    collector.body.text = collector.shortened(text.replace("\r\n", "\n").replace("\r", "\n").strip("\n"))
+    return collector.body
+
+
 def _placed(one: Attachment, html: str) -> Attachment:
     """Some programs mark pictures of the text as attachments; that the text shows them tells."""
     shown = one.content_id is not None and not one.inline and f"cid:{one.content_id}" in html

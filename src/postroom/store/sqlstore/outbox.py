@@ -18,7 +18,7 @@ class OutboxMethods(Base):
     """Part of SqlStore."""
 
     async def accept(self, acceptance: Acceptance) -> Accepted:
-        return await self._write(outgoing.accept, acceptance, self._world.now())
+        return await self._write(outgoing.accept, acceptance, self._world.now(), self._event_id)
 
     async def repeated(self, mailbox_id: str, key: str, digest: str) -> Delivery | None:
         return await self._read(outgoing.repeated, mailbox_id, key, digest)

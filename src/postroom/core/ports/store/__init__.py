@@ -21,7 +21,14 @@ from postroom.core.ports.store.keys import KeyStore
 from postroom.core.ports.store.leases import LeaseStore
 from postroom.core.ports.store.mailboxes import AddressTaken, HealthChange, MailboxStore, MailboxView
 from postroom.core.ports.store.oauth import ClientInUse, Held, OAuthStore
-from postroom.core.ports.store.outbox import Acceptance, Accepted, IdempotencyConflict, OutboxStore, Settlement
+from postroom.core.ports.store.outbox import (
+    Acceptance,
+    Accepted,
+    IdempotencyConflict,
+    OutboxStore,
+    SettingsChanged,
+    Settlement,
+)
 
 __all__ = [
     "Acceptance",
@@ -51,6 +58,7 @@ __all__ = [
     "OAuthStore",
     "OutboxStore",
     "Page",
+    "SettingsChanged",
     "Settlement",
     "Store",
     "StoreUnavailable",

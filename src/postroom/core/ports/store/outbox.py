@@ -12,6 +12,7 @@ from postroom.core.delivery import Attempt, Delivery, SentCopy, Signal, Transiti
 from postroom.core.delivery import State as DeliveryState
 from postroom.core.diagnosis.verdict import Diagnosis
 from postroom.core.events import Event
+from postroom.core.mailbox import Mailbox
 from postroom.core.message import Message
 from postroom.core.ports.store.basics import Lease, Page
 
@@ -19,13 +20,14 @@ from postroom.core.ports.store.basics import Lease, Page
 @dataclass(frozen=True, slots=True)
 class Acceptance:
     """What is written when an outgoing message is accepted. `conversation_id` is new unless the message continues one;
-    `idempotency` is the client's key and the digest of its request."""
+    `idempotency` is the client's key and the digest of its request; `settings` what it was composed by, where it is not
+    to be taken once they are others."""
 
     message: Message
     raw: bytes = field(repr=False)
     delivery: Delivery
-    held_event: Event  # written only where sending is not connected, so that the delivery is held from the start
     idempotency: tuple[str, str] | None = None
+    settings: Mailbox | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +40,10 @@ class Accepted:
 
 class IdempotencyConflict(Exception):
     """The idempotency key was used for another request."""
+
+
+class SettingsChanged(Exception):
+    """The settings of the mailbox are others than those that a message was composed by: nothing was written."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +67,7 @@ class Settlement:
 
 class OutboxStore(Protocol):
     async def accept(self, acceptance: Acceptance) -> Accepted:
-        """Raises IdempotencyConflict."""
+        """Raises IdempotencyConflict, MailboxGone, SettingsChanged."""
         ...
 
     async def repeated(self, mailbox_id: str, key: str, digest: str) -> Delivery | None:
