@@ -158,15 +158,8 @@ class _Writer(_Thread):
     def _commit(self, batch: list[_Job]) -> None:
         try:
             connection, driver = self._open()
-            driver.execute("BEGIN IMMEDIATE")
-            try:
-                for job in batch:
-                    self._run_one(job, connection, driver, alone=len(batch) == 1)
-                driver.execute("COMMIT")
-            except BaseException:
-                if driver.in_transaction:
-                    driver.execute("ROLLBACK")
-                raise
+            if not self._together(batch, connection, driver):
+                self._apart(batch, connection, driver)
         except Exception as error:
             judged = self._database.judged(error)
             for job in batch:
@@ -174,19 +167,40 @@ class _Writer(_Thread):
             if judged is not error:  # the database's fault: begin again with a fresh connection
                 self._discard()
 
-    def _run_one(self, job: _Job, connection: Connection, driver: sqlite3.Connection, *, alone: bool) -> None:
-        if alone:  # its failure may undo all
-            job.result = job.query(connection)
-            return
-        driver.execute("SAVEPOINT job")
+    def _together(self, batch: list[_Job], connection: Connection, driver: sqlite3.Connection) -> bool:
+        """False where one of several failed: nothing was written then, and they are to be run again."""
+        driver.execute("BEGIN IMMEDIATE")
         try:
-            job.result = job.query(connection)
-        except Exception as error:
-            job.error = self._database.judged(error)
-            if not driver.in_transaction:  # SQLite itself undid everything: disk full, I/O error
-                raise
-            driver.execute("ROLLBACK TO job")
-        driver.execute("RELEASE job")
+            for job in batch:
+                job.result = job.query(connection)
+        except Exception:
+            if driver.in_transaction:
+                driver.execute("ROLLBACK")
+            if len(batch) > 1:
+                return False
+            raise
+        _end(driver)
+        return True
+
+    def _apart(self, batch: list[_Job], connection: Connection, driver: sqlite3.Connection) -> None:
+        """Each with a savepoint, so that its failure undoes no other; SQLite copies every page that changes for it."""
+        driver.execute("BEGIN IMMEDIATE")
+        try:
+            for job in batch:
+                driver.execute("SAVEPOINT job")
+                try:
+                    job.result = job.query(connection)
+                except Exception as error:
+                    job.error = self._database.judged(error)
+                    if not driver.in_transaction:  # SQLite itself undid everything: disk full, I/O error
+                        raise
+                    driver.execute("ROLLBACK TO job")
+                driver.execute("RELEASE job")
+        except Exception:
+            if driver.in_transaction:
+                driver.execute("ROLLBACK")
+            raise
+        _end(driver)
 
     def _look_for_others(self) -> None:
         now = time.monotonic()
@@ -204,6 +218,15 @@ class _Writer(_Thread):
         if self._version not in (0, version):
             self._database.others_wrote()
         self._version = version
+
+
+def _end(driver: sqlite3.Connection) -> None:
+    try:
+        driver.execute("COMMIT")
+    except Exception:
+        if driver.in_transaction:
+            driver.execute("ROLLBACK")
+        raise
 
 
 def _locked(descriptor: int) -> bool:
