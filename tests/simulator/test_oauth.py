@@ -49,7 +49,7 @@ def sent_back(answer):
 
 
 async def token(web, **form):
-    return await web.post("/token", data={"client_id": "postroom", "client_secret": "secret", **form})
+    return await web.post("/token", data={"client_id": "postroom", "client_secret": "secret"} | form)
 
 
 async def redeemed(web, code, **more):
@@ -310,6 +310,12 @@ async def test_the_control_api_changes_gives_and_takes_back():
             changed = await control.patch("/oauth", json={"client_secret": "new", "redirect_uris": [BACK]})
             assert (changed.json()["redirect_uris"], "new" in changed.text) == ([BACK], False)
             given = (await control.post("/oauth/tokens", json={"address": ANNA})).json()
+            assert (await imap_says(commanded, ANNA, given["access_token"])).startswith("t OK")
+            assert (await control.post("/oauth/expire", json={"address": ANNA})).status_code == 204
+            assert "NO" in await imap_says(commanded, ANNA, given["access_token"])
+            again = {"grant_type": "refresh_token", "refresh_token": given["refresh_token"]}
+            async with httpx2.AsyncClient(base_url=commanded.issuer, timeout=60, trust_env=False) as web:
+                given = (await token(web, client_secret="new", **again)).json()
             assert (await imap_says(commanded, ANNA, given["access_token"])).startswith("t OK")
             assert "ended" in (await control.post("/oauth/revoke", json={"address": ANNA})).json()
             assert "NO" in await imap_says(commanded, ANNA, given["access_token"])

@@ -20,6 +20,7 @@ from postroom.core.ports.world import World
 from postroom.flows.announce import delivery_events
 from postroom.flows.lines import Line
 from postroom.flows.recover import Recover
+from postroom.flows.sessions import Sessions
 
 log = structlog.get_logger()
 
@@ -50,8 +51,9 @@ class Tried:
 class Handover:
     """One try of one message."""
 
-    def __init__(self, store: Store, recover: Recover, world: World, insist: Insist) -> None:
+    def __init__(self, store: Store, sessions: Sessions, recover: Recover, world: World, insist: Insist) -> None:
         self._store = store
+        self._sessions = sessions
         self._recover = recover
         self._world = world
         self._insist = insist
@@ -104,7 +106,9 @@ class Handover:
         await self._store.heard(mailbox.id, Direction.SMTP, self._world.now())
         judged = judge(delivery, answer)
         then = Next.GO_ON
-        if judged.session_over and line.carried:
+        if (judged.session_over and line.carried) or (
+            judged.mailbox is not None and line.carried and await self._renewed(mailbox, line, judged.mailbox)
+        ):
             judged, then = interrupted(delivery, judged), Next.AGAIN
         elif (
             judged.mailbox is not None
@@ -121,6 +125,17 @@ class Handover:
         line.carried += 1
         reply = next((one.text for one in (answer.data, answer.sender) if one is not None), None)
         return Tried(self._settlement(mailbox, delivery, judged, began, reply=reply, tell=not alone), then)
+
+    async def _renewed(self, mailbox: Mailbox, line: Line, refused: Diagnosis) -> bool:
+        """Whether it was the token that died on an open session, and there is another now."""
+
+        async def asked() -> bool:
+            try:
+                return await self._sessions.renewed(mailbox, Direction.SMTP, refused, line.opened_at)
+            except Failure:
+                return False
+
+        return bool(await self._insist(asked))
 
     async def _refused(self, mailbox: Mailbox, diagnosis: Diagnosis) -> None:
         await self._insist(lambda: self._recover.judged(mailbox, Direction.SMTP, diagnosis))

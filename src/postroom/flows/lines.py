@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Hashable
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from datetime import datetime
 
 import structlog
 
@@ -13,6 +14,7 @@ from postroom.core.diagnosis import Failure
 from postroom.core.mailbox import Mailbox
 from postroom.core.ports.store import Store, StoreUnavailable
 from postroom.core.ports.wire import SmtpSession
+from postroom.core.ports.world import World
 from postroom.flows.sessions import Sessions
 
 log = structlog.get_logger()
@@ -29,6 +31,7 @@ class Line:
 
     session: SmtpSession
     settings: Hashable
+    opened_at: datetime
     carried: int = 0
     used_at: float = 0.0
 
@@ -42,8 +45,9 @@ class Line:
 class Lines:
     """The sessions of all mailboxes that nobody uses at the moment."""
 
-    def __init__(self, store: Store, sessions: Sessions) -> None:
+    def __init__(self, store: Store, sessions: Sessions, world: World) -> None:
         self._store = store
+        self._world = world
         self._sessions = sessions
         self._warm: dict[str, list[Line]] = {}
         self._ending: set[asyncio.Task[None]] = set()
@@ -61,7 +65,7 @@ class Lines:
         session = await self._sessions.sending(mailbox)
         if session.told != mailbox.told:
             await self._remember(mailbox, session)
-        return Line(session, settings)
+        return Line(session, settings, self._world.now())
 
     def give(self, mailbox_id: str, line: Line) -> None:
         """Keeps it for the next message, or ends it where it can carry none."""

@@ -44,8 +44,8 @@ class Outbox:
         self._own = own
         self._world = world
         self._turns = Turns("outbox", world, at_once=AT_ONCE, rest=REST)
-        self._lines = Lines(store, sessions)
-        self._handover = Handover(store, recover, world, self._insist)
+        self._lines = Lines(store, sessions, world)
+        self._handover = Handover(store, sessions, recover, world, self._insist)
         self._tools = Tools(store, self._lines, self._handover, recover, world)
         self._drains: dict[str, Drain] = {}
         self._paces: dict[str, Pace] = {}

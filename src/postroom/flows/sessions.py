@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TypeVar
 
-from postroom.core.diagnosis import Action, Evidence, Failure, diagnose
+from postroom.core.diagnosis import Action, Diagnosis, Evidence, Failure, diagnose
 from postroom.core.diagnosis.evidence import Stage
 from postroom.core.mailbox import Account, Credential, Direction, Mailbox
 from postroom.core.ports.wire import ImapSession, ImapWire, SmtpSession, SmtpWire
@@ -47,12 +47,17 @@ class Sessions:
         await self._certificates.seen(mailbox, Direction.SMTP, session.tls)
         return session
 
-    async def renewed(self, mailbox: Mailbox, direction: Direction, failure: Evidence) -> bool:
+    async def renewed(
+        self, mailbox: Mailbox, direction: Direction, refused: Diagnosis, opened_at: datetime | None = None
+    ) -> bool:
         """Whether a session that worked and then failed may be opened again at once: its token had died, and there is
-        another now."""
-        if not mailbox.auth_kind.by_token or not _refuses_the_token(failure):
+        another now, maybe for a while (`opened_at` is when the session was). Raises Failure where none is to be had."""
+        if not mailbox.auth_kind.by_token or refused.action is not Action.REAUTHENTICATE:
             return False
         shown = await self._tokens.current(mailbox)
+        given_at = shown.tokens.given_at if shown.tokens is not None else None
+        if opened_at is not None and given_at is not None and given_at > opened_at:
+            return True
         if not self._may_be_stale(shown):
             return False
         fresh = await self._tokens.ready(mailbox, direction, refused=shown.access_token)

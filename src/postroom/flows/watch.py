@@ -7,7 +7,7 @@ import asyncio
 import structlog
 
 from postroom.core import provider
-from postroom.core.diagnosis import Evidence, Failure, Stage
+from postroom.core.diagnosis import Evidence, Failure, Stage, diagnose
 from postroom.core.mailbox import Direction, Mailbox
 from postroom.core.ports.store import Lease, LeaseLost, MailboxGone, Store, StoreUnavailable
 from postroom.core.ports.wire import Idled, ImapSession
@@ -119,7 +119,8 @@ class Watch:
         except* Failure as failures:
             evidence = _first(failures).evidence
             without_sent = self._elsewhere.given_up(mailbox, sent, evidence)
-            if not without_sent and not (worked and await self._sessions.renewed(mailbox, Direction.IMAP, evidence)):
+            refused = diagnose(evidence)
+            if not without_sent and not (worked and await self._sessions.renewed(mailbox, Direction.IMAP, refused)):
                 raise
             if not without_sent:
                 log.info("a session ended with its token", mailbox=mailbox.id)

@@ -105,7 +105,7 @@ class TokensIn(_Body):
 
 
 class RevocationIn(_Body):
-    """Whose access is taken back; all people's without an address."""
+    """Whose tokens end, or whose access is taken back; all people's without an address."""
 
     address: str | None = None
 
@@ -233,6 +233,10 @@ def _add_sign_in_routes(app: FastAPI, simulator: Simulator) -> None:
     @app.post("/oauth/tokens", status_code=201)
     async def give_tokens(wanted: TokensIn) -> dict[str, Any]:
         return simulator.give_tokens(wanted.address, wanted.scope)
+
+    @app.post("/oauth/expire", status_code=204)
+    async def expire(wanted: RevocationIn) -> None:
+        simulator.expire_tokens(wanted.address)
 
     @app.post("/oauth/revoke")
     async def revoke(wanted: RevocationIn) -> dict[str, int]:

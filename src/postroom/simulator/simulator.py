@@ -213,6 +213,10 @@ class Simulator:
         """Tokens for an account as the token endpoint gives them, without a browser. Raises NotThere."""
         return self.oauth.give(self.accounts.get(address).address, self.issuer, scope)
 
+    def expire_tokens(self, address: str | None = None) -> None:
+        """Access tokens die, of one account or all, and can be renewed; sessions go on. Raises NotThere."""
+        self.oauth.expire(None if address is None else self.accounts.get(address).address)
+
     def revoke(self, address: str | None = None) -> int:
         """The person takes the access back (all people without an address): tokens die, and the sessions that were
         signed in with them end. Returns how many did. Raises NotThere."""

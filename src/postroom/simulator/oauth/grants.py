@@ -215,6 +215,11 @@ class AuthorizationServer:
         if grant is not None and grant.account is not None:
             self.revoke(grant.account)
 
+    def expire(self, account: str | None = None) -> None:
+        """Access tokens come to their end (of all accounts without one); what they were given for stays."""
+        for token in [token for token, grant in self._access.items() if account is None or grant.account == account]:
+            del self._access[token]
+
     def revoke(self, account: str | None = None) -> set[str]:
         """The person takes the access back (all people without an account): the access tokens that died."""
         gone = {token for token, grant in self._access.items() if account is None or grant.account == account}
