@@ -104,7 +104,8 @@ async def build(settings: Settings, world: World | None = None) -> AsyncIterator
 
 def _house(settings: Settings, world: World, store: Store) -> House:
     guard = _guard(settings)
-    imap, smtp = Imap(guard, now=world.now), Smtp(guard, now=world.now)
+    imap = Imap(guard, now=world.now, spool=settings.data if settings.data.is_dir() else None)
+    smtp = Smtp(guard, now=world.now)
     oauth = OAuth(guard, now=world.now)
     tokens = Tokens(store, oauth, world)
     certificates = Certificates(store, world)

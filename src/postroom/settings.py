@@ -76,7 +76,7 @@ class Settings(BaseSettings):
     """Between looks into a folder whatever its server tells, for servers that never tell."""
     reconcile_hours: float = Field(default=6.0, gt=0)
     """Between comparisons of the ledger with what the server has."""
-    max_message_bytes: int = Field(default=150 * 1024 * 1024, ge=1024)
+    max_message_bytes: int = Field(default=150 * 1024 * 1024, ge=1024, le=250 * 1024 * 1024)
     """Larger messages are not fetched; they stand in the ledger as skipped."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     """How much is logged."""

@@ -65,6 +65,11 @@ class Batch:
     again: Uids = NONE
     total: int | None = None
 
+    @property
+    def on_disk(self) -> bool:
+        """Whether a message of it is too big to have come into memory."""
+        return any(not isinstance(one.raw, bytes) for one in self.got)
+
     def applied(self, cursor: Cursor) -> Cursor:
         """The cursor when this is recorded."""
         if self.up_to is not None:
@@ -86,12 +91,14 @@ class Reading:
         cursor: Cursor,
         refusals: Refusals,
         limits: Limits,
+        giants: asyncio.Lock,
     ) -> None:
         self.cursor = cursor
         self.brought = 0
         self._store, self._world, self._session, self._lease = store, world, session, lease
         self._refusals = refusals
         self._limits = limits
+        self._giants = giants
         self._ahead = cursor
         self._queue: asyncio.Queue[Batch | None] = asyncio.Queue(AHEAD)
         self._finished = False
@@ -112,6 +119,10 @@ class Reading:
         async with asyncio.TaskGroup() as group:
             fetching = group.create_task(self._fetch())
             while (batch := await self._queue.get()) is not None:
+                if batch.on_disk:
+                    await self._alone(batch, recording)
+                    recording = None
+                    continue
                 arrivals = await asyncio.to_thread(self._arrivals, batch)
                 if recording is not None:
                     await recording
@@ -122,6 +133,14 @@ class Reading:
             self.cursor = replace(self.cursor, total=0, done=0, per_minute=0, synced_at=self._world.now())
             await self._store.record(self._lease, self.cursor, [])
         return self.cursor
+
+    async def _alone(self, batch: Batch, recording: asyncio.Task[None] | None) -> None:
+        """Of messages that are too big to be in memory beside others, those of one batch are, over all mailboxes."""
+        if recording is not None:
+            await recording
+        async with self._giants:
+            arrivals = await asyncio.to_thread(self._arrivals, batch)
+            await self._record(batch, arrivals, last=self._finished and self._is_last())
 
     @property
     def more(self) -> bool:
@@ -283,7 +302,7 @@ class Reading:
             part = await self._session.part(uid, len(came), PART)
             if part is None:
                 return None
-            came += part.raw
+            came += part.whole()
             if len(part.raw) < PART:
                 return replace(part, raw=bytes(came))
         came.clear()  # its size was a lie

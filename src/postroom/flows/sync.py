@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -48,6 +49,7 @@ class Sync:
         self._max = max_message_bytes
         self._reconcile_every = reconcile_every
         self._refusals = Refusals()
+        self._giants = asyncio.Lock()
 
     async def folder(
         self,
@@ -99,7 +101,7 @@ class Sync:
         share = GAPS_SHARE / len(mailbox.folders) if cursor.flow is Flow.INBOUND else SENT_SHARE
         a_day = None if budget is None else int(budget * share)
         limits = Limits(self._max, a_day, seconds)
-        return Reading(self._store, self._world, session, lease, cursor, self._refusals, limits)
+        return Reading(self._store, self._world, session, lease, cursor, self._refusals, limits, self._giants)
 
     # Where to begin
 

@@ -26,20 +26,21 @@ def _bounce(raw: bytes, parsed: Parsed) -> bounce.Bounce | None:
 
 def read(arrival: Arrival, fetched: Fetched) -> Arrival:
     """The arrival with what the server gave. Never raises: whatever a message does, the next one comes through."""
+    raw = fetched.whole()
     arrival = replace(
         arrival,
-        raw=fetched.raw,
-        size=len(fetched.raw),
+        raw=raw,
+        size=len(raw),
         received_at=fetched.internal_date or arrival.received_at,
         thread=fetched.thread,
     )
     try:
-        parsed = parse(fetched.raw)
-        return replace(arrival, outcome=Outcome.FETCHED, parsed=parsed, bounce=_bounce(fetched.raw, parsed))
+        parsed = parse(raw)
+        return replace(arrival, outcome=Outcome.FETCHED, parsed=parsed, bounce=_bounce(raw, parsed))
     except Unreadable as unreadable:
         return replace(arrival, outcome=Outcome.QUARANTINED, reason=str(unreadable))
     except Exception as fault:
-        log.exception("parser failed", size=len(fetched.raw))
+        log.exception("parser failed", size=len(raw))
         return replace(
             arrival, outcome=Outcome.QUARANTINED, reason=f"the message broke the parser: {type(fault).__name__}"
         )

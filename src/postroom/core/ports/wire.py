@@ -35,16 +35,30 @@ class Step:
 OnStep = Callable[[Step], None]
 
 
+class Spooled(Protocol):
+    """The bytes of a message too big to be in memory while others come: on disk until they are read."""
+
+    def __len__(self) -> int: ...
+
+    def read(self) -> bytes:
+        """All of them, once. Blocking: for a thread."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Fetched:
-    """A message as the server gave it: exact bytes."""
+    """A message as the server gave it: exact bytes, those of a big one on disk."""
 
     uid: int
-    raw: bytes = field(repr=False)
+    raw: bytes | Spooled = field(repr=False)
     internal_date: datetime | None = None
     flags: frozenset[str] = frozenset()
     thread: str | None = None
     """The provider's own name for the conversation that it belongs to (X-GM-THRID, THREADID); None where none."""
+
+    def whole(self) -> bytes:
+        """The bytes, once; blocking where they lie on disk."""
+        return self.raw if isinstance(self.raw, bytes) else self.raw.read()
 
 
 class Idled(StrEnum):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from datetime import datetime
+from pathlib import Path
 from typing import Final
 
 from postroom import __version__
@@ -33,13 +34,16 @@ class Imap:
         *,
         now: Callable[[], datetime],
         client_id: Mapping[str, str] | None = None,
+        spool: Path | None = None,
         timeout: float = 15,
         patience: float = PATIENCE,
     ) -> None:
-        """`client_id` is what ID (RFC 2971) tells the server; `timeout` are seconds for each step of opening,
-        `patience` seconds of silence later."""
+        """`client_id` is what ID (RFC 2971) tells the server; `spool` the folder in which big messages lie while they
+        come (None: where temporary files are); `timeout` are seconds for each step of opening, `patience` seconds of
+        silence later."""
         self._guard = guard
         self._now = now
+        self._spool = spool
         self._client_id = dict(POSTROOM if client_id is None else client_id)
         self._timeout = timeout
         self._patience = patience
@@ -48,7 +52,7 @@ class Imap:
         """Raises Failure with the evidence of the step that failed."""
         stream = await Stream.open(account, self._guard, on_step, timeout=self._timeout, now=self._now)
         try:
-            dialogue = Dialogue(stream)
+            dialogue = Dialogue(stream, self._spool)
             if await self._reached(dialogue):
                 await self._introduce(dialogue)
             else:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 from itertools import count
+from pathlib import Path
 from typing import Final
 
 from postroom.core.diagnosis.evidence import Failure, Stage
 from postroom.wire.imap.grammar import Continuation, Data, Response, Status, literal_behind, parse, without_announcement
-from postroom.wire.imap.tokens import Unparsable
+from postroom.wire.imap.spool import SPOOLED, spool
+from postroom.wire.imap.tokens import Piece, Unparsable
 from postroom.wire.stream import Stream
 
 LONGEST_LINE: Final = 1024 * 1024
@@ -32,8 +34,10 @@ class Dialogue:
     otherwise. `utf8`: names go and come in UTF-8 (RFC 6855).
     """
 
-    def __init__(self, stream: Stream) -> None:
+    def __init__(self, stream: Stream, folder: Path | None = None) -> None:
+        """`folder` is where big literals are spooled; None: where temporary files are."""
         self.stream = stream
+        self.folder = folder
         self.capabilities: frozenset[str] = frozenset()
         self.exists = 0
         self.recent = 0
@@ -98,8 +102,8 @@ class Dialogue:
         """
         line = b""
         try:
-            pieces = await self._pieces()
-            line = pieces[0]
+            line = await self.stream.read_line(LONGEST_LINE, record=False)
+            pieces = await self._pieces(line)
             response = parse(pieces)
             if isinstance(response, Data):
                 self._note_data(response)
@@ -111,22 +115,29 @@ class Dialogue:
             await self.take_note(response)
         return response
 
-    async def _pieces(self) -> Sequence[bytes]:
-        line = await self.stream.read_line(LONGEST_LINE, record=False)
+    async def _pieces(self, line: bytes) -> Sequence[Piece]:
         size = literal_behind(line)
         if size is None:
             return (line,)
-        pieces: list[bytes] = []
+        pieces: list[Piece] = []
         total = 0
         while size is not None:
             total += size
             if total > LARGEST_RESPONSE or len(pieces) > 2 * MOST_LITERALS:
                 raise Unparsable(f"a response of more than {LARGEST_RESPONSE // 2**20} MiB or {MOST_LITERALS} literals")
-            pieces += (without_announcement(line), await self.stream.read_exactly(size))
+            pieces += (without_announcement(line), await self._literal(size))
             line = await self.stream.read_line(LONGEST_LINE, record=False)
             size = literal_behind(line)
         pieces.append(line)
         return pieces
+
+    async def _literal(self, size: int) -> Piece:
+        if size < SPOOLED:
+            return await self.stream.read_exactly(size)
+        try:
+            return await spool(self.stream.read_chunks(size), size, self.folder)
+        except OSError as error:
+            raise self.stream.failure(exception=error) from error
 
     def _note_data(self, data: Data) -> None:
         if data.name == "FETCH":

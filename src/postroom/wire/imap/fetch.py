@@ -14,7 +14,7 @@ from postroom.core.uids import Uids
 from postroom.wire.imap.dates import parse_date_time
 from postroom.wire.imap.dialogue import Dialogue
 from postroom.wire.imap.grammar import Continuation, Data, Status
-from postroom.wire.imap.tokens import Token, Unparsable, number
+from postroom.wire.imap.tokens import Piece, Token, Unparsable, number
 from postroom.wire.imap.uids import HIGHEST, lowest_reached, uid_sets
 
 PIPELINED: Final = 2
@@ -33,10 +33,10 @@ class Item:
     uid: int | None
     values: dict[str, Token]
 
-    def body(self, name: str = "BODY[]") -> bytes | None:
+    def body(self, name: str = "BODY[]") -> Piece | None:
         """BODY[] where it is there and not NIL."""
         value = self.values.get(name)
-        return value.encode() if isinstance(value, str) else value if isinstance(value, bytes) else None
+        return value.encode() if isinstance(value, str) else None if isinstance(value, list) else value
 
 
 def item_of(data: Data) -> Item:

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from postroom.wire.imap.tokens import Token, Unparsable, tokenise
+from postroom.wire.imap.spool import Spooled
+from postroom.wire.imap.tokens import Piece, Token, Unparsable, tokenise
 
 _STATUS: Final = re.compile(rb"(\S+) +(OK|NO|BAD|BYE|PREAUTH)(?: +(.*))?$", re.IGNORECASE | re.DOTALL)
 _CODE: Final = re.compile(rb"\[([^\s\]]+)(?: +((?:[^\]\"]|\"[^\"]*\")*+))?\] *(.*)", re.DOTALL)
@@ -48,7 +49,7 @@ class Data:
 
     number: int | None
     name: str
-    _pieces: Sequence[bytes]
+    _pieces: Sequence[Piece]
 
     def tokens(self) -> list[Token]:
         """What stands behind the name. Raises Unparsable."""
@@ -72,9 +73,11 @@ def without_announcement(line: bytes) -> bytes:
     return line[: line.rindex(b"{")].removesuffix(b"~")
 
 
-def parse(pieces: Sequence[bytes]) -> Response:
+def parse(pieces: Sequence[Piece]) -> Response:
     """One response from its pieces: text, literal, text … text. Raises Unparsable."""
     line = pieces[0]
+    if isinstance(line, Spooled):
+        raise Unparsable("a response that begins with a literal")
     if line.startswith(b"* ") and (found := _DATA.match(line)) and found[2].upper() not in _STATUS_WORDS:
         rest = (line[found.end() :], *pieces[1:])
         return Data(int(found[1]) if found[1] else None, found[2].decode(errors="replace").upper(), rest)

@@ -6,6 +6,7 @@ import binascii
 import re
 from typing import Final
 
+from postroom.wire.imap.spool import Spooled
 from postroom.wire.imap.tokens import Token
 
 _OUTSIDE: Final = re.compile("[^\x20-\x7e]+")
@@ -40,7 +41,7 @@ def _unshift(shifted: re.Match[str]) -> str:
 
 def folder_of(token: Token, *, utf8: bool = False) -> str | None:
     """A folder's name from a LIST response: atom, string or literal; a folder may be called NIL."""
-    if isinstance(token, list):
+    if isinstance(token, list | Spooled):
         return None
     name = b"NIL" if token is None else token.encode() if isinstance(token, str) else token
     return name.decode(errors="replace") if utf8 else decode_folder(name)

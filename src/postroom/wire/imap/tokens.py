@@ -6,7 +6,11 @@ import re
 from collections.abc import Sequence
 from typing import Final
 
-Token = str | bytes | list["Token"] | None
+from postroom.wire.imap.spool import Spooled
+
+Piece = bytes | Spooled
+"""A piece of a response: text, or a literal, which is on disk where it is big."""
+Token = str | Piece | list["Token"] | None
 """An atom is str (a number too), a quoted string or literal is bytes, a parenthesised list is a list, NIL is None."""
 
 DEEPEST: Final = 50
@@ -31,13 +35,13 @@ _TOKEN: Final = re.compile(
 _ESCAPED: Final = re.compile(rb"\\(.)", re.DOTALL)
 
 
-def tokenise(pieces: Sequence[bytes]) -> list[Token]:
+def tokenise(pieces: Sequence[Piece]) -> list[Token]:
     """`pieces` are text, literal, text, literal … text, as they were framed. Raises Unparsable."""
     top: list[Token] = []
     current = top
     above: list[list[Token]] = []
     for index, piece in enumerate(pieces):
-        if index % 2:
+        if index % 2 or isinstance(piece, Spooled):
             current.append(piece)
             continue
         position = 0
