@@ -82,7 +82,9 @@ def list_mailboxes(json: bool = JSON) -> None:
 
 def _why(view: MailboxView) -> str:
     diagnosis = view.receiving.diagnosis or view.sending.diagnosis
-    return diagnosis.message if diagnosis else ""
+    if diagnosis is None:
+        return "comes and goes" if view.receiving.flapping or view.sending.flapping else ""
+    return diagnosis.message
 
 
 @app.command()
@@ -104,6 +106,8 @@ def show(mailbox: str = MAILBOX, json: bool = JSON) -> None:
             f"{direction.word}: {state(health.state.public)} since {ago(health.since)}, "
             f"{place.host}:{place.port} ({place.security})"
         )
+        if health.flapping:
+            say("  It comes and goes: changes are not announced until it has stood as it is for half an hour.")
         if health.diagnosis:
             told(health.diagnosis)
             say(f"  In the terminal: postroom mailbox {_REMEDIES[health.diagnosis.action]} {escape(one.address)}")
