@@ -139,6 +139,11 @@ async def test_a_late_answer_is_not_taken(tmp_path, dovecot, postfix, user):
     [
         ({"error": "access_denied"}, Why.DECLINED, "You declined the access"),
         (
+            {"error": "access_denied", "error_description": "AADSTS65004: User declined to consent to access the app."},
+            Why.DECLINED,
+            "You declined the access",
+        ),
+        (
             {"error": "consent_required", "error_description": "AADSTS65001: has not consented"},
             Why.REFUSED,
             "has not been given the consent",
@@ -149,6 +154,7 @@ async def test_a_late_answer_is_not_taken(tmp_path, dovecot, postfix, user):
             "has not been given the consent",
         ),
         ({"error": "org_internal"}, Why.REFUSED, "does not allow this application"),
+        ({"error": "admin_policy_enforced"}, Why.REFUSED, "does not allow this application"),
     ],
 )
 async def test_an_error_that_comes_back_is_told(tmp_path, dovecot, postfix, user, said, why, words):
@@ -162,17 +168,49 @@ async def test_an_error_that_comes_back_is_told(tmp_path, dovecot, postfix, user
 
 
 @pytest.mark.parametrize(
-    ("status", "body", "code"),
+    ("status", "body", "code", "mend"),
     [
-        ("401 Unauthorized", {"error": "invalid_client", "error_description": "AADSTS7000215"}, "server_misconfigured"),
-        ("400 Bad Request", {"error": "redirect_uri_mismatch"}, "server_misconfigured"),
-        ("200 OK", "<html>Maintenance</html>", "server_connection"),
-        ("502 Bad Gateway", "<html>Bad Gateway</html>", "server_connection"),
-        ("200 OK", "", "server_connection"),
+        (
+            "401 Unauthorized",
+            {"error": "invalid_client", "error_description": "AADSTS7000215"},
+            "server_misconfigured",
+            "The operator makes a new client secret",
+        ),
+        (
+            "401 Unauthorized",
+            {"error": "invalid_client", "error_description": "The provided client secret is invalid."},
+            "server_misconfigured",
+            "The operator makes a new client secret",
+        ),
+        (
+            "400 Bad Request",
+            {"error": "redirect_uri_mismatch"},
+            "server_misconfigured",
+            "The operator compares client ID, tenant, redirect address",
+        ),
+        (
+            "400 Bad Request",
+            {
+                "error": "invalid_grant",
+                "error_description": "Invalid JWT: Token must be a short-lived token (60 minutes) and in a reasonable "
+                "timeframe. Check your iat and exp values in the JWT claim.",
+            },
+            "server_misconfigured",
+            "The operator sets the clock",
+        ),
+        (
+            "403 Forbidden",
+            {"error": "access_denied", "error_description": "admin_policy_enforced"},
+            "access_denied",
+            "An administrator allows the application: for Google Workspace in admin.google.com",
+        ),
+        ("200 OK", "<html>Maintenance</html>", "server_connection", "whether a proxy or firewall stands between"),
+        ("502 Bad Gateway", "<html>Bad Gateway</html>", "server_connection", "Postroom tries again by itself"),
+        ("200 OK", "", "server_connection", "whether a proxy or firewall stands between"),
     ],
 )
-async def test_what_the_token_endpoint_refuses_has_a_diagnosis_with_steps(
-    tmp_path, dovecot, postfix, user, status, body, code
+async def test_what_the_token_endpoint_refuses_has_a_diagnosis_with_steps_for_who_can_mend_it(
+    tmp_path, dovecot, postfix, user, status, body, code, mend
 ):
     async with signed_in(tmp_path, dovecot, postfix, person=user.address, engine=False) as signed:
         begun = await signed.house.authorize.begin(wanted(signed, user))
@@ -180,7 +218,7 @@ async def test_what_the_token_endpoint_refuses_has_a_diagnosis_with_steps(
         with pytest.raises(SignInFailed) as failed:
             await walk(signed, begun)
         assert (failed.value.why, failed.value.diagnosis.code) == (Why.REFUSED, code)
-        assert failed.value.diagnosis.steps
+        assert mend in " ".join(failed.value.diagnosis.steps)
 
 
 async def test_where_a_direction_fails_the_tokens_wait_for_another_try(tmp_path, dovecot, postfix, user):

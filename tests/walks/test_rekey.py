@@ -41,43 +41,44 @@ def url(folder):
     return f"sqlite:///{folder / 'postroom.db'}"
 
 
-async def filled(folder):
+async def filled(folder, database=""):
     folder.mkdir()
     (folder / "secret.key").touch(mode=0o600)
     (folder / "secret.key").write_text("ab" * 32 + "\n")
     world = World()
-    store = await open_store(url(folder), secret_key=keys(folder)[0], world=world)
+    store = await open_store(database or url(folder), secret_key=keys(folder)[0], world=world)
     made = [await add_mailbox(store, world, f"{number}@example.org") for number in range(MANY)]
     await asyncio.gather(*(store.set_credential(one.id, Credential(password=one.address)) for one in made))
     await store.close()
     return made
 
 
-async def all_open(folder, made):
+async def all_open(folder, made, database=""):
     first, *earlier = keys(folder)
-    store = await open_store(url(folder), secret_key=first, earlier_keys=earlier, world=World())
+    store = await open_store(database or url(folder), secret_key=first, earlier_keys=earlier, world=World())
     for one in made:
         assert (await store.credential(one.id)).password == one.address
     await store.close()
 
 
-async def test_a_change_of_the_key_that_is_killed_loses_nothing_and_is_gone_on_with(tmp_path):
+async def test_a_change_of_the_key_that_is_killed_loses_nothing_and_is_gone_on_with(tmp_path, database_url):
     folder = tmp_path / "data"
-    made = await filled(folder)
+    made = await filled(folder, database_url)
+    on = {"POSTROOM_DATABASE": database_url}
     (old,) = keys(folder)
 
     async def begun():
         return len(keys(folder)) == 2
 
-    await postroom(folder, "db", "rekey", kill=until(begun, bool))
+    await postroom(folder, "db", "rekey", kill=until(begun, bool, 60), **on)
     assert keys(folder)[1] == old
-    await all_open(folder, made)
-    out, _ = await postroom(folder, "db", "rekey", "--json")
+    await all_open(folder, made, database_url)
+    out, _ = await postroom(folder, "db", "rekey", "--json", **on)
     assert json.loads(out)["unreadable"] == []
     (new,) = keys(folder)
     assert new != old
     assert (folder / "secret.key").stat().st_mode & 0o077 == 0
-    await all_open(folder, made)
+    await all_open(folder, made, database_url)
 
 
 async def test_the_key_in_the_environment_is_changed_with_the_earlier_beside_it(tmp_path):

@@ -37,6 +37,9 @@ from postroom.flows.tokens import Tokens
 
 log = structlog.get_logger()
 
+_DECLINED = "AADSTS65004"
+"""Microsoft's number for a person who declines; its others are about what an administrator has to allow."""
+
 
 class Authorize:
     """Begins sign-ins and brings them to their end. `redirect` is the address that providers send browsers back to."""
@@ -266,7 +269,8 @@ class Authorize:
         client = await self._client(begun)
         raw = json.dumps({"error": error[:200], "error_description": description[:1000]}, ensure_ascii=False)
         diagnosis = diagnose(self._failure(client, raw).evidence)
-        if error in ("access_denied", "authorization_declined") and "AADSTS" not in description:
+        by_the_person = "AADSTS" not in description or _DECLINED in description
+        if error in ("access_denied", "authorization_declined") and by_the_person:
             words = (
                 "You declined the access, so nothing was connected. Sign in again and accept to connect the mailbox."
             )

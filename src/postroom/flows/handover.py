@@ -106,9 +106,7 @@ class Handover:
         await self._store.heard(mailbox.id, Direction.SMTP, self._world.now())
         judged = judge(delivery, answer)
         then = Next.GO_ON
-        if (judged.session_over and line.carried) or (
-            judged.mailbox is not None and line.carried and await self._renewed(mailbox, line, judged.mailbox)
-        ):
+        if line.carried and (judged.session_over or await self._renewed(mailbox, line, judged.mailbox)):
             judged, then = interrupted(delivery, judged), Next.AGAIN
         elif (
             judged.mailbox is not None
@@ -126,8 +124,10 @@ class Handover:
         reply = next((one.text for one in (answer.data, answer.sender) if one is not None), None)
         return Tried(self._settlement(mailbox, delivery, judged, began, reply=reply, tell=not alone), then)
 
-    async def _renewed(self, mailbox: Mailbox, line: Line, refused: Diagnosis) -> bool:
+    async def _renewed(self, mailbox: Mailbox, line: Line, refused: Diagnosis | None) -> bool:
         """Whether it was the token that died on an open session, and there is another now."""
+        if refused is None:
+            return False
 
         async def asked() -> bool:
             try:
