@@ -7,9 +7,11 @@ import pytest
 
 from postroom.core.diagnosis.incident import refused_as
 from postroom.core.health import State
-from postroom.core.mailbox import Direction
+from postroom.core.mailbox import Credential, Direction
 from postroom.simulator import Behaviour, Fault, Service
-from tests.flows.house import running, until
+from tests.flows.house import PASSWORD, running, until
+
+PATIENCE = 60.0
 
 REFUSED = {
     Direction.SMTP: Fault(protocol=Service.SMTP, stage="auth", answer="535 5.7.8 Authentication credentials invalid"),
@@ -66,31 +68,120 @@ async def test_nobody_is_asked_to_sign_in_again_where_all_mailboxes_of_a_provide
         assert await house.events("mailbox.needs_reauth") == []
 
 
-async def test_what_is_still_refused_an_hour_after_it_was_told_is_each_mailboxs_own(tmp_path):
+async def sendings(house, mailboxes):
+    return [await house.store.health(one, Direction.SMTP) for one in mailboxes]
+
+
+async def passes(house, mailboxes, minutes):
+    """The clock goes on, and each that tries by itself has tried since."""
+    before = await sendings(house, mailboxes)
+    house.world.move(minutes=minutes)
+    return await until(
+        lambda: sendings(house, mailboxes),
+        lambda all_: all(
+            one.failures > then.failures or one.state in (State.NEEDS_REAUTH, State.CONNECTED)
+            for one, then in zip(all_, before, strict=True)
+        ),
+        PATIENCE,
+    )
+
+
+async def test_an_incident_that_lasts_is_found_out_with_one_mailbox_and_nobody_else_is_asked(tmp_path):
     async with running(tmp_path, degraded_minutes=10) as house:
         mailboxes = await six(house)
-        await house.simulator.add_fault(REFUSED[Direction.SMTP])
+        fault = await house.simulator.add_fault(REFUSED[Direction.SMTP])
+        waiting = [await house.send(one) for one in mailboxes]
+        await until(lambda: sendings(house, mailboxes), lambda all_: all(one.diagnosis for one in all_), PATIENCE)
+        for _ in range(25):  # two hours and a half
+            states = await passes(house, mailboxes, 6)
+        told = sorted((one.state.public, one.diagnosis.name) for one in states)
+        assert told == 5 * [("degraded", "smtp.temporary_auth_failure")] + [
+            ("needs_reauth", "smtp.invalid_credentials")
+        ]
+        assert len(await house.events("mailbox.needs_reauth")) == 1
+
+        await house.simulator.clear_faults(fault.id)
+        asked = next(one.mailbox_id for one in states if one.state is State.NEEDS_REAUTH)
+        house.world.move(minutes=6)
+        for mailbox, one in zip(mailboxes, waiting, strict=True):
+            if mailbox != asked:
+                await house.sent_in_time(one.id, minutes=8)
+        assert len(await house.events("mailbox.needs_reauth")) == 1
+
+
+async def test_where_all_passwords_were_changed_each_is_asked_once_one_has_signed_in_again(tmp_path):
+    async with running(tmp_path, degraded_minutes=10) as house:
+        mailboxes = await six(house)
+        fault = await house.simulator.add_fault(REFUSED[Direction.SMTP])
         for one in mailboxes:
             await house.send(one)
-
-        async def sending():
-            return [await house.store.health(one, Direction.SMTP) for one in mailboxes]
-
-        await until(sending, lambda all_: all(one.diagnosis is not None for one in all_))
+        await until(lambda: sendings(house, mailboxes), lambda all_: all(one.diagnosis for one in all_), PATIENCE)
         for _ in range(20):
-            before = [one.failures for one in await sending()]
-            house.world.move(minutes=6)
-            states = await until(
-                sending,
-                lambda all_, before=before: all(
-                    one.failures > then or one.state is State.NEEDS_REAUTH
-                    for one, then in zip(all_, before, strict=True)
-                ),
-            )
-            if all(one.state is State.NEEDS_REAUTH for one in states):
+            states = await passes(house, mailboxes, 6)
+            if asked := [one.mailbox_id for one in states if one.state is State.NEEDS_REAUTH]:
                 break
-        assert {one.diagnosis.name for one in states} == {"smtp.invalid_credentials"}
-        assert len(await house.events("mailbox.needs_reauth")) == 6
+        (mended,) = asked
+        await house.simulator.clear_faults(fault.id)
+        for number, one in enumerate(mailboxes):
+            if one != mended:
+                account = f"team{number}@shop.test"
+                house.simulator.change_account(account, password="another", drop_sessions=False)
+        await house.house.connect.reauthenticate(mended, Credential(password=PASSWORD))
+        await house.sending(mended, lambda health: health.usable)
+        for _ in range(12):
+            states = await passes(house, mailboxes, 6)
+        assert [one.state for one in states if one.mailbox_id != mended] == 5 * [State.NEEDS_REAUTH]
+        assert {one.diagnosis.name for one in states if one.mailbox_id != mended} == {"smtp.invalid_credentials"}
+
+
+async def test_a_server_that_many_cannot_reach_is_told_as_one_trouble(tmp_path):
+    async with running(tmp_path) as house:
+        mailboxes = await six(house)
+        await house.simulator.outage("imap")
+        house.simulator.kick(protocol="imap")
+
+        async def receiving():
+            return [await house.store.health(one, Direction.IMAP) for one in mailboxes]
+
+        def shared(health):
+            return health.diagnosis is not None and "of the 6 mailboxes at 127.0.0.1" in health.diagnosis.reason
+
+        async def later():
+            house.world.move(seconds=30)
+            return await receiving()
+
+        told = await until(later, lambda all_: all(map(shared, all_)), PATIENCE)
+        assert {one.diagnosis.name for one in told} == {"imap.server_connection"}
+        await house.simulator.restore("imap")
+        house.world.move(minutes=1)
+        await until(receiving, lambda all_: all(one.usable for one in all_), PATIENCE)
+
+
+async def test_a_mailbox_that_microsoft_cannot_open_calls_for_a_person_after_a_day(tmp_path):
+    async with running(tmp_path) as house:
+        mailbox = await house.connect()
+        answer = "{tag} BAD User is authenticated but not connected."
+        await house.simulator.add_fault(Fault(protocol=Service.IMAP, stage="select", answer=answer))
+        house.simulator.kick(protocol="imap")
+
+        async def receiving():
+            return await house.store.health(mailbox, Direction.IMAP)
+
+        await until(receiving, lambda one: one.diagnosis is not None, PATIENCE)
+        house.world.move(minutes=11)
+        await until(receiving, lambda one: one.state is State.DEGRADED, PATIENCE)
+        await house.pass_time(mailbox, Direction.IMAP, PATIENCE, hours=23)
+        assert (await receiving()).state is State.DEGRADED
+        house.world.move(hours=1, minutes=1)
+        seen = await until(receiving, lambda one: one.state is State.NEEDS_ATTENTION, PATIENCE)
+        assert (seen.diagnosis.name, str(seen.diagnosis.action)) == ("imap.account_unreachable", "fix_settings")
+        for _ in range(2):
+            await house.pass_time(mailbox, Direction.IMAP, PATIENCE, minutes=6)
+        assert str((await receiving()).diagnosis.action) == "fix_settings"
+        assert len(await house.events("mailbox.needs_attention")) == 1
+        await house.simulator.clear_faults()
+        house.world.move(minutes=6)
+        await until(receiving, lambda one: one.usable, PATIENCE)
 
 
 async def test_the_two_whose_passwords_were_changed_are_asked_and_the_others_work(tmp_path):

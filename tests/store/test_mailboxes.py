@@ -15,6 +15,8 @@ from postroom.core.mailbox import Credential, Direction, UnconfirmedPolicy
 from postroom.core.ports.store import AddressTaken, HealthChange, MailboxGone, Store
 from tests.store.make import NOON, World, acceptance, add_mailbox, arrival, diagnosis, health, mailbox, own
 
+MINUTE = timedelta(minutes=1)
+
 
 async def test_a_mailbox_is_read_back_as_it_was_added(store: Store, world: World) -> None:
     new = await add_mailbox(
@@ -211,6 +213,25 @@ async def test_mailboxes_of_one_provider_that_are_refused_alike_are_counted(stor
     assert await store.refused_alike("generic", "smtp.example.org", name, NOON + timedelta(seconds=1)) == (1, 4)
     assert await store.refused_alike("generic", "imap.example.org", name, NOON) == (0, 0)
     assert await store.refused_alike("other", "smtp.example.org", name, NOON) == (0, 1)
+
+
+async def test_who_was_asked_and_who_has_signed_in_since_are_counted(store: Store, world: World) -> None:
+    made = [await add_mailbox(store, world, f"{number}@example.org") for number in range(4)]
+    refused = diagnosis("invalid_credentials")
+    for number, state in enumerate([HealthState.DEGRADED, HealthState.NEEDS_REAUTH, HealthState.CONNECTED]):
+        told = None if state is HealthState.CONNECTED else refused
+        at = NOON + timedelta(minutes=number)
+        changed = replace(health(made[number].id, Direction.SMTP, state, diagnosis=told), since=at)
+        await store.save_health(HealthChange(changed), HealthState.CONNECTED)
+
+    async def counted(asked_since: timedelta, until: timedelta, host: str = "smtp.example.org") -> tuple[int, int]:
+        return await store.asked_and_working(
+            "generic", host, refused.name, asked_since=NOON + asked_since, began=NOON + MINUTE, until=NOON + until
+        )
+
+    assert await counted(MINUTE, 2 * MINUTE) == (1, 1)
+    assert await counted(2 * MINUTE, MINUTE) == (0, 0)
+    assert await counted(MINUTE, 2 * MINUTE, "imap.example.org") == (0, 0)
 
 
 async def test_counts_tell_deliveries_and_directions_by_state(store: Store, world: World) -> None:

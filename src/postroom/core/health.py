@@ -221,7 +221,9 @@ class Health:
 
 
 INCIDENT_LASTS = timedelta(minutes=30)
-"""In each state that people were told of. What is refused still is each mailbox's own: its password was changed."""
+"""In each state that people were told of. What is refused still may be each mailbox's own: one is asked, to see."""
+ASKED_FOR = timedelta(hours=24)
+"""How long the others wait for the one that was asked, before the next is."""
 
 
 def is_common(alike: int, of_provider: int) -> bool:
@@ -233,9 +235,18 @@ def is_common(alike: int, of_provider: int) -> bool:
     return alike >= 10 or (alike >= 5 and 2 * alike >= of_provider)
 
 
-def may_be_common(health: Health, now: datetime) -> bool:
-    """Whether a refusal of this direction is still taken for an incident where it is common."""
-    return health.state not in (State.DEGRADED, State.DOUBTED) or now - health.since < INCIDENT_LASTS
+def has_lasted(health: Health, now: datetime) -> bool:
+    """Whether an incident has lasted so long that it may be none: all passwords may have been changed."""
+    return health.state in (State.DEGRADED, State.DOUBTED) and now - health.since >= INCIDENT_LASTS
+
+
+def may_be_common(asked: int, working: int) -> bool:
+    """Whether a refusal that has lasted is still the provider's.
+
+    Where others at the same server have signed in since, the server is well, and the refusal is this mailbox's own.
+    Else it is found out with one mailbox: only where nobody is `asked` to sign in again, this one is.
+    """
+    return asked > 0 and working == 0
 
 
 GRACE = timedelta(minutes=10)

@@ -11,19 +11,19 @@ import structlog
 
 from postroom.core import delivery, retry
 from postroom.core.diagnosis import Action, Diagnosis, Failure, diagnose
-from postroom.core.diagnosis.incident import as_incident
+from postroom.core.diagnosis.lasting import for_a_person, person_after
 from postroom.core.events import Event, EventType, mailbox_data
 from postroom.core.flapping import damped
-from postroom.core.health import Effect, Health, Signal, State, is_common, may_be_common, signal_of, step
+from postroom.core.health import Effect, Health, Signal, State, signal_of, step
 from postroom.core.identity import Kind
 from postroom.core.mailbox import Direction, Mailbox
 from postroom.core.oauth.client import is_ours
 from postroom.core.ports.store import HealthChange, Store
 from postroom.core.ports.world import World
+from postroom.flows.common import Common
 
 log = structlog.get_logger()
 
-COMMON_WINDOW = timedelta(minutes=15)
 CHECK_UP = timedelta(minutes=30)
 """How often a sending direction that nobody uses is signed in to, so that its failure is known before a reply waits."""
 
@@ -42,6 +42,8 @@ class Recover:
         self._store = store
         self._world = world
         self._confirm = confirm
+        self._common = Common(store, world)
+        self._refusals = asyncio.Lock()
 
     async def works(self, mailbox: Mailbox, direction: Direction) -> Health:
         """The direction was signed in to just now."""
@@ -58,9 +60,22 @@ class Recover:
             # No owner of a mailbox can mend our own OAuth client: the admin is told of that, once (tokens).
             diagnosis = replace(diagnosis, action=Action.RETRY, retry_after=int(retry.SLOW.total_seconds()))
             signal = Signal.FAILED
-        elif signal is Signal.SIGN_IN_REFUSED and (told := await self._as_incident(mailbox, direction, diagnosis)):
-            diagnosis, signal = told, Signal.FAILED
+        elif signal is Signal.SIGN_IN_REFUSED:
+            return await self._refused(mailbox, direction, diagnosis)
+        elif person_after(diagnosis) and self._lasted(await self._store.health(mailbox.id, direction), diagnosis):
+            diagnosis = for_a_person(diagnosis)
+            signal = signal_of(diagnosis)
+        elif signal is Signal.FAILED:
+            diagnosis = await self._common.passing(mailbox, diagnosis)
         return await self._apply(mailbox, direction, signal, diagnosis)
+
+    async def _refused(self, mailbox: Mailbox, direction: Direction, diagnosis: Diagnosis) -> Health:
+        """One after the other: where many are refused alike for long, one is asked, and the next one sees that."""
+        async with self._refusals:
+            health = await self._store.health(mailbox.id, direction)
+            if told := await self._common.refusal(mailbox, health, diagnosis):
+                return await self._apply(mailbox, direction, Signal.FAILED, told)
+            return await self._apply(mailbox, direction, Signal.SIGN_IN_REFUSED, diagnosis)
 
     async def unknown_credential(self, mailbox: Mailbox, direction: Direction, diagnosis: Diagnosis) -> Health:
         """We have nothing to sign in with any more: nothing is tried to confirm that, and no provider is to blame."""
@@ -169,20 +184,13 @@ class Recover:
             if effect in _TOLD
         )
 
-    async def _as_incident(self, mailbox: Mailbox, direction: Direction, diagnosis: Diagnosis) -> Diagnosis | None:
-        """The refusal told as the provider's trouble, None where it is this mailbox's own."""
-        host, now = mailbox.endpoint(direction).host, self._world.now()
-        alike, of_provider = await self._store.refused_alike(
-            mailbox.provider, host, diagnosis.name, now - COMMON_WINDOW
-        )
-        if not is_common(alike, of_provider):
-            return None
-        if not may_be_common(await self._store.health(mailbox.id, direction), now):
-            return None
-        log.warning("many mailboxes are refused alike", provider=mailbox.provider, code=diagnosis.name, mailboxes=alike)
-        # Every try is still a refused sign-in at the provider: few, and no person is called.
-        wait = int(max(retry.SLOW.total_seconds(), diagnosis.retry_after or 0))
-        return as_incident(diagnosis, alike=alike, of_provider=of_provider, host=host, wait=wait)
+    def _lasted(self, health: Health, diagnosis: Diagnosis) -> bool:
+        """Whether this passing failure has lasted so long that somebody is called, or was called for it already."""
+        after, before = person_after(diagnosis), health.diagnosis
+        if after is None or before is None or before.matched != diagnosis.matched:
+            return False
+        told = health.state is State.NEEDS_ATTENTION
+        return told or (health.state is State.DEGRADED and self._world.now() - health.since >= after)
 
 
 def _diagnosis(health: Health, state: State, signal: Signal, diagnosis: Diagnosis | None) -> Diagnosis | None:

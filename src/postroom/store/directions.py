@@ -219,15 +219,30 @@ def lasting(connection: Connection, worker_id: str, since: datetime, quiet_until
 
 def refused_alike(connection: Connection, provider: str, host: str, code: str, since: datetime) -> tuple[int, int]:
     """`code` names its direction: smtp.… is looked for among those that send over `host`."""
-    direction = code.partition(".")[0]
-    there = and_(mailbox.c.provider == provider, mailbox.c[f"{Direction(direction)}_host"] == host)
-    alike = (
-        select(func.count())
-        .select_from(health.join(mailbox, mailbox.c.id == health.c.mailbox_id))
-        .where(there, health.c.direction == direction, health.c.code == code, health.c.code_at >= since)
-    )
-    of_provider = select(func.count()).select_from(mailbox).where(there)
+    alike = _at(provider, host, code).where(health.c.code == code, health.c.code_at >= since)
+    of_provider = select(func.count()).select_from(mailbox).where(_there(provider, host, code))
     return connection.execute(alike).scalar_one(), connection.execute(of_provider).scalar_one()
+
+
+def asked_and_working(
+    connection: Connection, provider: str, host: str, code: str, asked_since: datetime, began: datetime, until: datetime
+) -> tuple[int, int]:
+    there = _at(provider, host, code)
+    waits = among(health.c.state, [HealthState.DOUBTED, HealthState.NEEDS_REAUTH])
+    asked = there.where(waits, health.c.code == code, health.c.since >= asked_since)
+    working = there.where(among(health.c.state, [HealthState.CONNECTED]), health.c.since.between(began, until))
+    return connection.execute(asked).scalar_one(), connection.execute(working).scalar_one()
+
+
+def _at(provider: str, host: str, code: str) -> Select[int]:
+    """Counts directions at that server, of the direction that the code names."""
+    joined = health.join(mailbox, mailbox.c.id == health.c.mailbox_id)
+    of_direction = health.c.direction == code.partition(".")[0]
+    return select(func.count()).select_from(joined).where(_there(provider, host, code), of_direction)
+
+
+def _there(provider: str, host: str, code: str) -> ColumnElement[bool]:
+    return and_(mailbox.c.provider == provider, mailbox.c[f"{Direction(code.partition('.')[0])}_host"] == host)
 
 
 def counts(connection: Connection) -> dict[tuple[Direction, HealthState], int]:

@@ -247,3 +247,12 @@ def test_words_in_brackets_are_words_unless_they_are_a_response_code() -> None:
 def test_words_inside_an_address_say_nothing() -> None:
     raw = "550 5.1.1 <spam.quota.relay@blacklist.example>: Recipient address rejected: User unknown"
     assert said("smtp", "rcpt", raw).matched == "recipient.unknown"
+
+
+def test_a_user_that_domino_does_not_list_is_no_blocked_address_of_ours() -> None:
+    unlisted = said(
+        "smtp", "rcpt", "550 5.1.1 bob@example.com... User bob (bob@example.com) not listed in Domino Directory"
+    )
+    assert (unlisted.code, unlisted.action) == ("message_rejected", Action.FAIL_MESSAGE)
+    listed = said("smtp", "rcpt", "554 5.7.1 Client host [192.0.2.1] blocked using zen.spamhaus.org; listed in SBL")
+    assert (listed.code, listed.action) == ("access_restricted", Action.FIX_SETTINGS)

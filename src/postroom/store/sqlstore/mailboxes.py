@@ -69,3 +69,8 @@ class MailboxMethods(Base):
 
     async def refused_alike(self, provider: str, host: str, code: str, since: datetime) -> tuple[int, int]:
         return await self._read(directions.refused_alike, provider, host, code, since)
+
+    async def asked_and_working(
+        self, provider: str, host: str, code: str, *, asked_since: datetime, began: datetime, until: datetime
+    ) -> tuple[int, int]:
+        return await self._read(directions.asked_and_working, provider, host, code, asked_since, began, until)

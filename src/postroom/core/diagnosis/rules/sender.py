@@ -174,7 +174,8 @@ RULES = (
             sender address | relay | dkim | spf | dmarc
             temporary error | helo | attachment | body | message contains | sending as | link | phish
             our system has detected that this message | may be blacklisted | message … reputation | unusual rate
-            too many errors | spamassassin | spam filter | try later | try again later | plus tard | throttled
+            not listed | too many errors | spamassassin | spam filter | try later | try again later | plus tard
+            throttled
             server configuration error | message blocked | message was blocked
             """
         ),

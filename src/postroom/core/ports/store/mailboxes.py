@@ -115,3 +115,10 @@ class MailboxStore(Protocol):
     async def refused_alike(self, provider: str, host: str, code: str, since: datetime) -> tuple[int, int]:
         """(mailboxes of that provider and host whose diagnosis got this code since then, all mailboxes there)."""
         ...
+
+    async def asked_and_working(
+        self, provider: str, host: str, code: str, *, asked_since: datetime, began: datetime, until: datetime
+    ) -> tuple[int, int]:
+        """Of the mailboxes of that provider and host: (asked to sign in again, or about to be, with this code since
+        `asked_since`; connected between `began` and `until`, and still)."""
+        ...
