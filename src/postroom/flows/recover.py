@@ -20,7 +20,7 @@ from postroom.core.mailbox import Direction, Mailbox
 from postroom.core.oauth.client import is_ours
 from postroom.core.ports.store import HealthChange, Store
 from postroom.core.ports.world import World
-from postroom.flows.common import Common
+from postroom.flows.incident import Incidents
 
 log = structlog.get_logger()
 
@@ -42,7 +42,7 @@ class Recover:
         self._store = store
         self._world = world
         self._confirm = confirm
-        self._common = Common(store, world)
+        self._incidents = Incidents(store, world)
         self._refusals = asyncio.Lock()
 
     async def works(self, mailbox: Mailbox, direction: Direction) -> Health:
@@ -66,14 +66,14 @@ class Recover:
             diagnosis = for_a_person(diagnosis)
             signal = signal_of(diagnosis)
         elif signal is Signal.FAILED:
-            diagnosis = await self._common.passing(mailbox, diagnosis)
+            diagnosis = await self._incidents.passing(mailbox, diagnosis)
         return await self._apply(mailbox, direction, signal, diagnosis)
 
     async def _refused(self, mailbox: Mailbox, direction: Direction, diagnosis: Diagnosis) -> Health:
         """One after the other: where many are refused alike for long, one is asked, and the next one sees that."""
         async with self._refusals:
             health = await self._store.health(mailbox.id, direction)
-            if told := await self._common.refusal(mailbox, health, diagnosis):
+            if told := await self._incidents.refusal(mailbox, health, diagnosis):
                 return await self._apply(mailbox, direction, Signal.FAILED, told)
             return await self._apply(mailbox, direction, Signal.SIGN_IN_REFUSED, diagnosis)
 

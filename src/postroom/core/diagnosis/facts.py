@@ -35,6 +35,8 @@ _NOT_A_REPLY = re.compile(
 )
 _TAGGED = re.compile(r"(?:^|[\s'\"(:])([A-Za-z0-9.*+]{1,24}) (OK|NO|BAD|BYE|PREAUTH)(?=[ \['\"]|$)", re.MULTILINE)
 _BARE = re.compile(r"(?:^|[\s'\"])(NO|BAD|BYE)(?= |$)", re.MULTILINE)
+_STATUS = re.compile(r"^\s*(?:[A-Za-z0-9.*+]{1,12} )?(?:NO|BAD|BYE) (?=\S)", re.MULTILINE)
+"""Read as a status, not as a word: "NO Mailbox …" does not say that there is no mailbox."""
 _BRACKETED = re.compile(r"\[([A-Z][A-Z0-9\-]{2,30})(?: [^\]]*)?\]")
 _TEXT_CODE = re.compile(r"(?:textCode|serverResponseCode|responseCode)\W{1,4}([A-Z][A-Z0-9\-]{2,30})")
 _AADSTS = re.compile(
@@ -94,7 +96,7 @@ def facts_of(evidence: Evidence) -> Facts:
     raw = without_frames(plain(shortened(evidence.raw)))
     challenge = evidence.challenge or decoded_challenge(raw) or ""
     sending = evidence.direction is Direction.SMTP
-    said = raw if sending else _BRACKETED.sub(_without_code, raw)
+    said = raw if sending else _BRACKETED.sub(_without_code, _STATUS.sub(" ", raw))
     dotnet, server = dotnet_reply(raw) if sending else (None, "")
     said = (server or said).replace(_SOFT_BREAK, "")
     words = f"{said}\n{shortened(evidence.exception or '')}\n{challenge}\n{unescaped(said)}"

@@ -49,9 +49,9 @@ FAMILIES = (
     recipient,
     protocol,
     network,
+    topics,
     codes_imap,
     codes_smtp,
-    topics,
     stages,
 )
 

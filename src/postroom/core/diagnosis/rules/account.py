@@ -86,7 +86,10 @@ RULES = (
             no permission to use smtp | open smtp | 无权登 | smtp … turned off | smtp … not enabled | turn on smtp
             smtp authentication is disabled | user has no permission | access rights to this service
             access to this service | smtp … blocked for | smtp … is disabled | smtp … not allowed for
-            not authorized to use this service | smtp … deaktiviert | smtp … désactivé | not activated … smtp
+            not authorized to use this service | not allowed to use this protocol | not allowed to use this service
+            nicht freigeschaltet | nicht aktiviert
+            non attivo | no habilitado | non activé | not … external mail | smtp … deaktiviert | smtp … désactivé
+            not activated … smtp
             access to smtp … denied | 未开通
             未开启 | 没有权限
             """
@@ -347,7 +350,8 @@ RULES = (
         stages=AUTH | {Stage.GREETING, Stage.CONNECT},
         words=phrases(
             """
-            country is | your country | geoip | geo-block | geo ip | from your location | ip not allowed
+            blocklist | your address | your country | country is | geoip | geo-block | geo ip | from your location
+            ip not allowed
             ip address not allowed | ip address is not allowed | your ip | blacklist | ip address … blocked
             not allowed from this ip
             """

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from postroom.core.diagnosis.evidence import Stage
 from postroom.core.diagnosis.rule import MESSAGE, Rule
-from postroom.core.diagnosis.rules.topics import OF_THE_CONTENT
 from postroom.core.diagnosis.verdict import Action
 
 AUTH = frozenset({Stage.AUTH})
@@ -229,9 +228,18 @@ ENHANCED = (
         "x.1",
         "message_rejected",
         "recipient_unknown",
-        MESSAGE,
+        RCPT_ON,
         "550 5.1.1",
         enhanced=("5.1.0", "5.1.1", "5.1.2", "5.1.3", "5.1.4", "5.1.6", "5.1.10", "5.2.1", "5.4.1", "5.4.4", "5.4.310"),
+    ),
+    _smtp(
+        "x.1.mail",
+        "message_rejected",
+        "sender_domain",
+        frozenset({Stage.MAIL}),
+        "550 5.1.0",
+        enhanced=("5.1.0", "5.1.1", "5.1.2", "5.4.1", "5.4.4"),
+        action=Action.FIX_SETTINGS,
     ),
     _smtp(
         "x.7.1.mail", "access_restricted", "policy", frozenset({Stage.MAIL}), "550 5.7.1", enhanced=("5.7.1", "5.7.0")
@@ -372,17 +380,6 @@ REPLIES = (
         "553 no",
         replies=(553,),
         source="RFC 5321 section 4.2.3",
-    ),
-    Rule(
-        id="code.550.mail",
-        smtp="access_restricted",
-        cause="policy",
-        stages=frozenset({Stage.MAIL}),
-        replies=(517, 521, 541, 550, 551, 554, 571),
-        unless=OF_THE_CONTENT,
-        example="550 no",
-        given={"stage": Stage.MAIL},
-        source="RFC 5321 section 3.3: before a recipient is named, a refusal concerns the sender",
     ),
     _smtp(
         "5xx.message",

@@ -43,7 +43,8 @@ RULES = (
         ),
         unless=phrases(
             """
-            refused too many | recipients per connection | messages per connection | messages in this connection
+            frequency limited | refused too many | recipients per connection | messages per connection
+            messages in this connection
             too many messages
             """
         ),
@@ -151,7 +152,8 @@ RULES = (
             storage limit | no space left | not enough space | insufficient storage | insufficient space
             out of storage | out of space | mailbox size limit | would exceed | exceeds … quota
             account is full | over storage | 容量 | full mailbox | too much mail | cuota | quota
-            storage has been exceeded | over maximum total | storage is full | mailbox is over | is over … quota
+            storage exhausted | storage has been exceeded | over maximum total | storage is full | mailbox is over
+            is over … quota
             speicher … voll | boîte … pleine | buzón … lleno | casella … piena | caixa … cheia | переполнен
             空间不足 | 已满 | disk space is full | disk is full | disk full
             """
@@ -259,6 +261,17 @@ RULES = (
         source="OpenSMTPD; Exim smtp_accept_max_per_connection",
     ),
     Rule(
+        id="limit.sending.greeting",
+        smtp=LIMIT,
+        cause="sending_limit",
+        stages=frozenset({Stage.GREETING}),
+        words=phrases("relay quota | relay limit | sending quota | sending limit | daily … quota | daily … limit"),
+        retry_after=3600,
+        example="554 You've reached your daily relay quota - 203.0.113.0",
+        given={"stage": Stage.GREETING},
+        source="cPanel hosts that count by address",
+    ),
+    Rule(
         id="limit.sending.credits",
         smtp=LIMIT,
         action=Action.FIX_SETTINGS,
@@ -294,7 +307,7 @@ RULES = (
             发送数量 | 邮件数量 | 收件人数量 | 超过限制 | 群发 | sending … quota | only allowed to send
             may only send | quota for today | quota for the day
             twenty-four hour | 24 hour | 24-hour | in a single day | over the limit for
-            rcpt … maximum threshold
+            rcpt … maximum threshold | frequency limited | in the last hour | in the last day | last … minutes
             """
         ),
         unless=phrases(

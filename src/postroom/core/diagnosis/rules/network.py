@@ -75,6 +75,7 @@ RULES = (
         cause="unreachable",
         given=AT_CONNECT,
         unless_replies=(5,),
+        unless_codes=("UNAVAILABLE", "TEMPFAIL", "SERVERBUG"),
         words=phrases(
             """
             enetunreach | no route to host | ehostunreach | noroutetohost | host is down | ehostdown | enetdown
@@ -140,7 +141,8 @@ RULES = (
             bad record mac | decryption failed | decryption_failed | connection was lost | socket close
             closed network connection | connection was aborted | connection was reset
             connection was terminated | connection was dropped | connection was interrupted
-            connection interrupted | empty response | hung up | closed connection | stream ended
+            connection interrupted | connection … was interrupted | empty response | hung up | closed connection
+            stream ended
             stream has ended | end-of-file | end of input | lost the server | not reachable any more
             no longer connected | timed out waiting | keepalive | verbindung … getrennt
             verbindung … unterbrochen | verbindung … zurückgesetzt | connexion … fermée

@@ -141,7 +141,8 @@ RULES = (
             internal_failure | temporarily_unavailable | temporarily unavailable | server_error
             service unavailable | service is unavailable | bad gateway | gateway time | internal server error
             internal_error
-            backend error | backenderror | http error 500 | http error 502 | http error 503 | status code 500
+            service_not_available | http 500 | http 502 | http 503 | http 504 | backend error | backenderror
+            http error 500 | http error 502 | http error 503 | status code 500
             status code 502 | status code 503 | status code 504 | try again later
             """
         ),
@@ -166,7 +167,8 @@ RULES = (
             new access token | interaction_required | interactionrequired | consent_required | login_required
             reauthenticate | re-authenticate your | token refresh | refreshing token
             xoauth2 authentication error | couldn't refresh | oauth token | accesstokenexpired
-            access token … is not valid | 令牌 | oauth2 asked for more | no token | auth token
+            access token … is not valid | token … no longer valid | token lacks | token … scope | bearer token | 令牌
+            oauth2 asked for more | no token | auth token
             """
         ),
         unless=phrases("service unavailable | timed out | invalid_client"),

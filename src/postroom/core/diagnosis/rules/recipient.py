@@ -41,7 +41,8 @@ RULES = (
         words=phrases(
             """
             overquota | exceeded … quota | mailbox full | mailbox for … is full | quota | inbox … full
-            mailbox size limit | not enough space | no space | disk full | user has exceeded | is full | storage
+            mailbox size limit | not enough space | no space | disk full | user has exceeded | is full | is-full
+            too much mail data | storage
             pleine | llena | cheia | piena | ist voll | переполнен | 邮箱已满 | 空间不足 | 容量
             """
         ),
@@ -187,7 +188,8 @@ RULES = (
         words=phrases(
             """
             sender address rejected: malformed | bad sender address | invalid sender address syntax
-            sender … syntax | need fully-qualified address | mi:imf | null sender | empty sender | empty envelope sender
+            sender … syntax | need fully-qualified address | is not a valid … address | mi:imf | null sender
+            empty sender | empty envelope sender
             """
         ),
         example="501 5.1.7 Bad sender address syntax",
@@ -219,7 +221,7 @@ RULES = (
         words=UNKNOWN_RECIPIENT,
         unless=phrases(
             """
-            sender address rejected | sender rejected | client host rejected | helo command rejected
+            sender address rejected | sender rejected | client host rejected | helo command rejected | temporar
             """
         ),
         example=("550 5.1.1 <bob@example.com>: Recipient address rejected: User unknown in local recipient table"),
@@ -272,7 +274,7 @@ RULES = (
             sender policy framework | anti-spoof
             """
         ),
-        unless=phrases("4.7."),
+        unless=phrases("4.7. | duplicate header"),
         example=("550 5.7.26 Unauthenticated email from example.com is not accepted due to domain's DMARC policy."),
         given=AT_DATA,
         source="support.google.com/mail/answer/81126; RFC 7372",
@@ -304,7 +306,7 @@ RULES = (
         id="message.spam",
         smtp=REJECTED,
         cause="message_suspicious",
-        stages=MESSAGE,
+        stages=MESSAGE - {Stage.MAIL},
         unless_replies=(4,),
         words=phrases(
             """
@@ -336,7 +338,7 @@ RULES = (
             from: addresses | addresses are not allowed as | header | line limit | bare lf | bare cr | line too long
             lines too long | line length
             8bitmime | smtputf8 | invalid address | syntax | address must be | malformed | must declare
-            non-ascii | invalid character | mime | message-id | multiple from | recipient must
+            non-ascii | invalid character | mime␣ | mime- | message-id | multiple from | recipient must
             recipient address must | invalid mail address | empty message | hops | loop | duplicate
             no recipient | missing a valid address | missing from | subject is mandatory | no valid addresses
             content conversion | tnef | conversionfailed | unexpected content | encoding | eenvelope
@@ -390,7 +392,7 @@ RULES = (
         cause="message_later",
         stages=MESSAGE,
         replies=(5,),
-        words=phrases("please try later | try again later | essayer plus tard | später erneut"),
+        words=phrases("please try later | try again later | essayer plus tard | später erneut | temporar"),
         example="550 5.5.0 Service refuse. Veuillez essayer plus tard. service refused, please try later. LPN001_108",
         given={"stage": Stage.MAIL},
         source="Orange, La Poste: a 5xx whose words ask for another try",

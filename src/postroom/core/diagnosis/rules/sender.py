@@ -70,7 +70,8 @@ RULES = (
             isn't aligned | permissions to send to | message is not | sender verify failed | spoofed
             invalid from header | malformed | could not be verified | must be specified | callout | anti-spoof
             reputation of the | authentication level | policy: reject | unusual | unresolvable
-            rfc 5322 | rfc 2822 | format | null sender | empty sender | empty envelope | temporarily deferred
+            unsolicited | rfc 5322 | rfc 2822 | format | null sender | empty sender | empty envelope
+            temporarily deferred
             invalid sender domain
             """
         ),
@@ -157,6 +158,7 @@ RULES = (
             ip address … not | ip address has been | ip blocked | connections will not be accepted
             connection refused by policy | connection rejected | no smtp service | bad dns ptr | ptr record
             reverse dns | rdns | cannot find your hostname | cannot find your reverse | reverse lookup
+            name lookup failed
             hostname … not found | not accepted from
             permanently deferred | blocked - see | ipcheck | suspected spam ip
             dynamic ip | dial-up | dialup | residential | from this range | invalid ip | black ip

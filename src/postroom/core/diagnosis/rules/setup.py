@@ -180,7 +180,7 @@ RULES = (
             mechanism too weak | authentication mechanism | no supported sasl | sasl mechanism | auth mechanism
             authentication method | auth=plain | unknown auth | ntlm | authenticate plain not
             plain not supported | login not supported | cram-md5 not supported | mechanism … not available
-            mechanism … disabled | mechanism … not enabled | unsupported auth␣ | auth method
+            mechanism … isn't | mechanism … disabled | mechanism … not enabled | unsupported auth␣ | auth method
             failed to find an authenticator | no authenticator | recognized sasl | do secure authentication
             """
         ),

@@ -160,7 +160,7 @@ RULES = (
         unless=phrases(
             """
             try again later | temporar | malformed | reason unavailable … temporary | aborted
-            not authorized to perform | network error | empty response | unauthorized ip
+            freigeschaltet | not authorized to perform | network error | empty response | unauthorized ip
             """
         ),
         unless_codes=STRONGER,

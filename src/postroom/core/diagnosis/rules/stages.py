@@ -80,7 +80,7 @@ RULES = (
             could not select | cannot select | can't select | select failed | select: failed | unable to select
             failed to select | examine failed | could not examine | could not open folder | cannot open folder
             unable to open folder | failed to open folder | folder selection failed | mailbox selection failed
-            side box … cannot be opened
+            side box … cannot be opened | folder … could not be opened | mailbox … could not be opened
             """
         ),
         example="Unable to select folder INBOX",

@@ -72,7 +72,8 @@ RULES = (
         "ip_blocked",
         phrases(
             """
-            ip␣ | ip: | ip address | client ip | client host | your host | your server | your system | hostname | rdns
+            ip␣ | ip: | ip address | client ip | client host | host network | your host | your server | your system
+            hostname | rdns
             reverse | ptr␣ | helo | ehlo | blacklist | blocklist | dnsbl | rbl | reputation | connecting host
             """
         ),
@@ -103,6 +104,17 @@ RULES = (
         OF_THE_RECIPIENT,
         "550 Have a look at your account",
     ),
+    Rule(
+        id="topic.at-mail",
+        smtp="access_restricted",
+        cause="policy",
+        stages=frozenset({Stage.MAIL}),
+        replies=(517, 521, 541, 550, 551, 554, 571),
+        unless=OF_THE_CONTENT,
+        example="550 no",
+        given={"stage": Stage.MAIL},
+        source="RFC 5321 section 3.3: before a recipient is named, a refusal concerns the sender",
+    ),
     _sign_in(
         "sign-in.limit",
         "connection_limit",
@@ -129,7 +141,12 @@ RULES = (
         "sign-in.state",
         "account_blocked",
         "account_disabled",
-        phrases("disabled | suspend | blocked | deactivat | inactive | terminated | closed | banned | not active"),
+        phrases(
+            """
+            disabled | suspend | blocked | switched off | turned off | deactivat | inactive | terminated | closed
+            banned | not active
+            """
+        ),
         "NO Banned",
     ),
     _sign_in(

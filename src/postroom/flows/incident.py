@@ -21,7 +21,7 @@ GLANCE = timedelta(seconds=10)
 """For which a count serves: in an outage each of thousands of mailboxes asks every half minute."""
 
 
-class Common:
+class Incidents:
     """Compares a mailbox's failure with those of the others at its server."""
 
     def __init__(self, store: Store, world: World) -> None:
