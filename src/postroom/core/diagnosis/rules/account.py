@@ -23,7 +23,8 @@ RULES = (
         stages=AUTH | FOLDER,
         words=phrases(
             """
-            webalert | weblogin | web login | via your web | continuesignin | continue signin
+            webalert | visit the webmail | confirm that it is you | weblogin | web login | via your web
+            continuesignin | continue signin
             accounts.google.com/signin/continue | using a web browser | unlock your account
             displayunlockcaptcha | captcha | verify your account | account verification | verify … identity
             confirm your identity | sign in to … web | login to … webmail | log in to … webmail
@@ -86,7 +87,8 @@ RULES = (
             no permission to use smtp | open smtp | 无权登 | smtp … turned off | smtp … not enabled | turn on smtp
             smtp authentication is disabled | user has no permission | access rights to this service
             access to this service | smtp … blocked for | smtp … is disabled | smtp … not allowed for
-            not authorized to use this service | not allowed to use this protocol | not allowed to use this service
+            not authorized to use this service | not part of your | not included in your
+            not allowed to use this protocol | not allowed to use this service
             nicht freigeschaltet | nicht aktiviert
             non attivo | no habilitado | non activé | not … external mail | smtp … deaktiviert | smtp … désactivé
             not activated … smtp
@@ -144,7 +146,8 @@ RULES = (
         stages=AUTH | FOLDER | {Stage.GREETING},
         words=phrases(
             """
-            not enabled for imap | imap is disabled | imap disabled | imap access is disabled
+            imap is no part of | imap … not part of | not enabled for imap | imap is disabled | imap disabled
+            imap access is disabled
             imap access disabled | imap access not | imap access enabled | enable imap | imap is not enabled
             imap not enabled | imap4 is disabled | imap service is not | imap service not
             imap service is disabled | imap … not allowed for | imap … disabled for | imap … turned off
@@ -350,7 +353,8 @@ RULES = (
         stages=AUTH | {Stage.GREETING, Stage.CONNECT},
         words=phrases(
             """
-            blocklist | your address | your country | country is | geoip | geo-block | geo ip | from your location
+            blocklist | clients from | your address | your country | country is | geoip | geo-block | geo ip
+            from your location
             ip not allowed
             ip address not allowed | ip address is not allowed | your ip | blacklist | ip address … blocked
             not allowed from this ip

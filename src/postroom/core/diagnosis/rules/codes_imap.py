@@ -72,6 +72,7 @@ RESPONSE_CODES = (
         frozenset({Stage.APPEND}),
         {"stage": Stage.APPEND},
     ),
+    _code("CANNOT", "protocol_error", "protocol", None, frozenset({Stage.FETCH, Stage.IDLE}), {"stage": Stage.FETCH}),
     _code("CANNOT", "folder_error", "folder_name"),
     _code("TOOBIG", "protocol_error", "append_refused", Action.FAIL_MESSAGE),
     _code("REFERRAL", "server_misconfigured", "other_server"),

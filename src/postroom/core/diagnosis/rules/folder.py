@@ -21,7 +21,7 @@ RULES = (
         words=phrases(
             """
             mailbox busy | mailbox is busy | mailbox is in use | mailbox in use | lock | is being
-            currently in use | currently reserved
+            currently in use | currently reserved | else has | exclusively
             """
         ),
         unless=phrases(

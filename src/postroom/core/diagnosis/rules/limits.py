@@ -152,7 +152,8 @@ RULES = (
             storage limit | no space left | not enough space | insufficient storage | insufficient space
             out of storage | out of space | mailbox size limit | would exceed | exceeds … quota
             account is full | over storage | 容量 | full mailbox | too much mail | cuota | quota
-            storage exhausted | storage has been exceeded | over maximum total | storage is full | mailbox is over
+            storage exhausted | no room | room left | storage has been exceeded | over maximum total
+            storage is full | mailbox is over
             is over … quota
             speicher … voll | boîte … pleine | buzón … lleno | casella … piena | caixa … cheia | переполнен
             空间不足 | 已满 | disk space is full | disk is full | disk full
@@ -306,7 +307,7 @@ RULES = (
             messages received from | received this hour | quota of outgoing | outgoing messages | 发信数
             发送数量 | 邮件数量 | 收件人数量 | 超过限制 | 群发 | sending … quota | only allowed to send
             may only send | quota for today | quota for the day
-            twenty-four hour | 24 hour | 24-hour | in a single day | over the limit for
+            used today | twenty-four hour | 24 hour | 24-hour | in a single day | over the limit for
             rcpt … maximum threshold | frequency limited | in the last hour | in the last day | last … minutes
             """
         ),

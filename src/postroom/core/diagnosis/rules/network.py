@@ -76,6 +76,7 @@ RULES = (
         given=AT_CONNECT,
         unless_replies=(5,),
         unless_codes=("UNAVAILABLE", "TEMPFAIL", "SERVERBUG"),
+        unless_statuses=("NO",),
         words=phrases(
             """
             enetunreach | no route to host | ehostunreach | noroutetohost | host is down | ehostdown | enetdown
@@ -197,6 +198,7 @@ RULES = (
         replies=(5,),
         words=phrases(
             "try later | try again later | plus tard | not accepting connections | temporarily unavailable | overload"
+            " | maintenance"
         ),
         example="554 pv50p00im-smtpin001.me.com ESMTP not accepting connections",
         given={"stage": Stage.GREETING},

@@ -177,6 +177,16 @@ RULES = (
         source=RFC6749 + "; " + GOOGLE,
     ),
     Rule(
+        id="oauth.token.expired",
+        imap=EXPIRED,
+        cause="token_expired",
+        stages=AUTH,
+        response_codes=("EXPIRED",),
+        words=phrases("token"),
+        example="NO [EXPIRED] Access token ran out at 12:05",
+        source="RFC 5530 EXPIRED of a token, where it is else of a password",
+    ),
+    Rule(
         id="oauth.xoauth2-challenge",
         smtp=EXPIRED,
         imap=EXPIRED,

@@ -135,7 +135,8 @@ RULES = (
             parse message
             literal | 8-bit | blank line | date | flag | too many identical | separator | zero-length
             non-ascii | zero byte | empty message | message is empty | nothing to append | bare cr
-            message exceeds | malformed | appendable | exceeds the maximum | maximum allowed size | virus | size exceeds
+            message exceeds | exceeds what | larger than | bigger than | malformed | appendable
+            exceeds the maximum | maximum allowed size | virus | size exceeds
             """
         ),
         example="NO Message contains NUL characters",

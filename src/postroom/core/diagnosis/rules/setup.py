@@ -74,7 +74,7 @@ RULES = (
             without tls | without ssl | unencrypted | non-secure | insecure connection | not secure | tls/ssl
             plain login / authentication are disabled | not permitted on non-encrypted | over an encrypted
             over ssl | over tls | only over secure | need tls | login … first starttls | before starttls
-            secure channel | tls-connection is required | tls … required | ssl … required
+            secure channel | protected connection | tls-connection is required | tls … required | ssl … required
             logging in is disabled | under a layer | run starttls | stls | clear-text port | cleartext port
             login command is disabled | non_ssl | non-ssl | secure connection is requ | layer security required
             disallowed plaintext | disallowed cleartext
@@ -180,7 +180,8 @@ RULES = (
             mechanism too weak | authentication mechanism | no supported sasl | sasl mechanism | auth mechanism
             authentication method | auth=plain | unknown auth | ntlm | authenticate plain not
             plain not supported | login not supported | cram-md5 not supported | mechanism … not available
-            mechanism … isn't | mechanism … disabled | mechanism … not enabled | unsupported auth␣ | auth method
+            mechanism … isn't | plain isn't | login isn't | no known mechanism | mechanism … disabled
+            mechanism … not enabled | unsupported auth␣ | auth method
             failed to find an authenticator | no authenticator | recognized sasl | do secure authentication
             """
         ),
@@ -201,6 +202,7 @@ RULES = (
             "try this server instead | use this server instead | moved to another server | mailbox has moved"
         ),
         stages=AUTH | {Stage.SELECT},
+        unless=phrases("being moved | being migrated"),
         example="NO [REFERRAL imap://other.example.org/] Try this server instead.",
         source="RFC 2221; Dovecot",
     ),
@@ -302,7 +304,8 @@ RULES = (
             helo … invalid | ehlo … invalid | invalid helo | invalid ehlo | helo command rejected
             helo/ehlo argument | bad helo | helo … rejected | helohost error | helo … syntactically invalid
             helo … does not | ehlo domain | helo domain | ehlo requires | helo requires
-            fully-qualified hostname | helo name | ehlo name | helo … mismatch | helo … refused | ehlo … refused
+            fully-qualified hostname | full host name | helo name | ehlo name | helo … mismatch | helo … refused
+            ehlo … refused
             helo … not | mi:nhd
             """
         ),

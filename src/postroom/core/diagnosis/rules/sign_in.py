@@ -39,7 +39,8 @@ RULES = (
             app specific password | app password | application password | invalidsecondfactor | authorized code
             authorization code | authorisation code | auth code | 授权码 | login.reqcode | 授权密码 | 授權碼
             device password
-            external password | special password | apppassword | two-factor | two factor | 2-step | two-step
+            external password | password of … own | special password | apppassword | two-factor | two factor
+            2-step | two-step
             2fa | multi-factor | multifactor | mfa␣ | second factor | second-factor | one-time password | otp
             client password | dedicated password | 独立密码 | 专用密码 | пароль для внешн | separate password
             приложени | third-party password | generated password | parol prilozheniya

@@ -37,13 +37,22 @@ def _refusal(name: str, smtp: str, cause: str, words: Phrases, unless: Phrases, 
     )
 
 
-def _sign_in(name: str, imap: str, cause: str, words: Phrases, example: str, action: Action | None = None) -> Rule:
+def _sign_in(
+    name: str,
+    imap: str,
+    cause: str,
+    words: Phrases,
+    example: str,
+    action: Action | None = None,
+    stage: Stage = Stage.AUTH,
+) -> Rule:
     return Rule(
         id=f"topic.{name}",
         imap=imap,
         cause=cause,
         action=action,
-        stages=frozenset({Stage.AUTH}),
+        stages=frozenset({stage}),
+        given={"stage": stage},
         words=words,
         unless=phrases("password | credential | username | user name"),
         topic=True,
@@ -100,7 +109,12 @@ RULES = (
         "our-account",
         "account_disabled",
         "sending_blocked",
-        phrases("your account | your mailbox | your subscription | unpaid"),
+        phrases(
+            """
+            your account | your mailbox | your subscription | for this account | from this account
+            this login | unpaid
+            """
+        ),
         OF_THE_RECIPIENT,
         "550 Have a look at your account",
     ),
@@ -134,7 +148,12 @@ RULES = (
         "sign-in.plan",
         "account_blocked",
         "imap_off",
-        phrases("subscription | your plan | upgrade | premium | pro users | only available | paid | payment | billing"),
+        phrases(
+            """
+            subscription | your plan | tariff | taken … away | upgrade | premium | pro users | only available
+            paid | payment | billing
+            """
+        ),
         "NO IMAP comes with a premium mailbox",
     ),
     _sign_in(
@@ -156,5 +175,40 @@ RULES = (
         phrases("backend | storage | memory | daemon | disk | overload | mailbox location"),
         "NO out of memory",
         Action.RETRY,
+    ),
+    _sign_in(
+        "sign-in.tries",
+        "account_blocked",
+        "failed_logins",
+        phrases("tries … wait | attempts … wait | tries, | attempts,"),
+        "NO Five wrong tries, wait for 15 minutes",
+        Action.RETRY,
+    ),
+    _sign_in(
+        "sign-in.later",
+        "account_unreachable",
+        "backend_down",
+        phrases(
+            "come back | in a minute | minutes | for now | for the moment | just now | queue is | busy | maintenance"
+        ),
+        "NO The queue is full",
+        Action.RETRY,
+    ),
+    _sign_in(
+        "select.access",
+        "access_denied",
+        "mailbox_access",
+        phrases("granted | read access | full access | permission | forbid | you may"),
+        "NO Nobody has granted that",
+        stage=Stage.SELECT,
+    ),
+    _sign_in(
+        "select.trouble",
+        "protocol_error",
+        "server_bug",
+        phrases("could not be loaded | offline | storage | database | disk | index | for now | just now | timeout"),
+        "NO The index could not be loaded",
+        Action.RETRY,
+        Stage.SELECT,
     ),
 )
