@@ -12,6 +12,7 @@ from postroom.core.diagnosis.evidence import Failure
 from postroom.wire.imap import Session
 from postroom.wire.imap.grammar import Continuation, Data, Status, parse
 from postroom.wire.imap.tokens import Unparsable, tokenise
+from postroom.wire.imap.uids import lowest_reached
 from tests.wire.imap_peer import CAPABILITIES, NOW, client, selected, sign_in
 from tests.wire.peer import Peer, account, served
 
@@ -121,7 +122,7 @@ def test_any_greeting_ends_in_a_session_or_a_failure(said: bytes) -> None:
         await peer.send(said)
 
     async def attempt() -> None:
-        async with served(story) as port, asyncio.timeout(10):
+        async with served(story) as port, asyncio.timeout(90):
             with suppress(Failure):
                 (await client(timeout=2).open(account(port))).abort()
 
@@ -132,6 +133,32 @@ def test_any_greeting_ends_in_a_session_or_a_failure(said: bytes) -> None:
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(said=BYTES)
 def test_any_answer_ends_in_a_result_or_a_failure(name: str, said: bytes) -> None:
+    played(name, said)
+
+
+@pytest.mark.parametrize("name", ["fetch", "sizes", "sent_folder", "rights", "uids", "find"])
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(said=BYTES)
+def test_any_answer_with_its_literals_on_disk_does_too(monkeypatch: pytest.MonkeyPatch, name: str, said: bytes) -> None:
+    monkeypatch.setattr("postroom.wire.imap.dialogue.SPOOLED", 1)
+    played(name, said)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(BYTES, min_size=1, max_size=7).filter(lambda pieces: len(pieces) % 2 == 1), st.integers(0, 2**32))
+def test_any_end_of_a_limited_answer_is_understood_or_passed_over(pieces: list[bytes], lowest: int) -> None:
+    code = b"p1 OK [MESSAGELIMIT 10 %d] " % lowest + pieces[0].replace(b"\n", b"")
+    status = parse((code,))
+    assert isinstance(status, Status)
+    assert lowest_reached(status) == lowest
+    assert lowest_reached(parse((b"p1 OK [MESSAGELIMIT 10 " + b"9" * 5000 + b"] x",))) is None
+    with suppress(Unparsable):
+        garbled = parse((b"p1 OK [MESSAGELIMIT " + pieces[0] + b"] x",))
+        if isinstance(garbled, Status):
+            assert (lowest_reached(garbled) or 0) >= 0
+
+
+def played(name: str, said: bytes) -> None:
     async def story(peer: Peer) -> None:
         await sign_in(peer, RICH)
         tag = await peer.command(b"ENABLE")
@@ -142,7 +169,7 @@ def test_any_answer_ends_in_a_result_or_a_failure(name: str, said: bytes) -> Non
         await peer.send(said)
 
     async def attempt() -> None:
-        async with served(story) as port, asyncio.timeout(10):
+        async with served(story) as port, asyncio.timeout(90):
             opened = await client(patience=2).open(account(port))
             failure: Failure | None = None
             try:

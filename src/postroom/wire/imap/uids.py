@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from typing import Final
 
@@ -11,6 +12,9 @@ HIGHEST: Final = 2**32
 """One more than the highest UID that there can be."""
 LONGEST: Final = 7000
 """Bytes of a set: RFC 7162 4 says that servers take command lines of 8,192 bytes, and the command needs room too."""
+
+
+_LIMITED: Final = re.compile(r"[0-9]{1,10} +([0-9]{1,10})(?![0-9])")
 
 
 def uid_sets(uids: Iterable[int], longest: int = LONGEST) -> Iterator[bytes]:
@@ -31,8 +35,8 @@ def uid_sets(uids: Iterable[int], longest: int = LONGEST) -> Iterator[bytes]:
 def lowest_reached(status: Status) -> int | None:
     """Where a server answers for so many messages only (MESSAGELIMIT, RFC 9738 3.1; Yahoo): the lowest UID that it came
     to, from the highest on. What lies below has to be asked for. None where all was answered."""
-    limit = status.argument.split() if status.code == "MESSAGELIMIT" else []
-    return int(limit[1]) if len(limit) > 1 and limit[1].isascii() and limit[1].isdigit() else None
+    stopped = _LIMITED.match(status.argument) if status.code == "MESSAGELIMIT" else None
+    return int(stopped[1]) if stopped else None
 
 
 def _runs(uids: Iterable[int]) -> Iterator[tuple[int, int]]:
