@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import base64
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
+from itertools import product
 
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"  # Crockford's base 32: no i, l, o, u
 _CROCKFORD = bytes.maketrans(b"0123456789ABCDEFGHIJKLMNOPQRSTUV", _ALPHABET.encode())
@@ -53,6 +55,12 @@ def identifier(kind: Kind, at: datetime, entropy: bytes, mailbox_id: str | None 
             raise ValueError(f"a {kind} identifier needs its mailbox")
         return f"{kind}_{mailbox_id.removeprefix('mbx_')}{tail}"
     return f"{kind}_{tail}"
+
+
+def followers(first: str) -> Iterator[str]:
+    """Identifiers that sort right behind a new one that nobody else has: the same but for their ends, counted. A
+    million of them."""
+    return (first[:-4] + "".join(end) for end in product(_ALPHABET, repeat=4))
 
 
 def mailbox_of(value: str) -> str | None:

@@ -2,12 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, Update, and_, bindparam, func, not_, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Select,
+    Text,
+    Update,
+    and_,
+    bindparam,
+    func,
+    not_,
+    or_,
+    select,
+    type_coerce,
+    update,
+)
 
 from postroom.core.delivery import OPEN, Delivery, State, sources, step
 from postroom.core.delivery import Signal as DeliverySignal
@@ -18,8 +32,9 @@ from postroom.core.health import State as HealthState
 from postroom.core.mailbox import Direction
 from postroom.core.ports.store import HealthChange, MailboxGone
 from postroom.store import eventlog, story
+from postroom.store.columns import as_json
 from postroom.store.prepared import Read
-from postroom.store.rows import health_of_row, health_values, recipient_values
+from postroom.store.rows import bounced_values, health_of_row, health_values
 from postroom.store.schema import among, delivery, health, mailbox
 
 NewId = Callable[[], str]
@@ -69,12 +84,15 @@ def save(connection: Connection, change: HealthChange, was: HealthState, now: da
     )
     if swapped.rowcount == 0:
         return False
-    events = list(change.events)
+    held: list[str] = []
     if change.deliveries is DeliverySignal.HOLD:
-        events += _hold(connection, new, now, change.by, new_id)
+        held = _hold(connection, new, now, change.by)
     elif change.deliveries is DeliverySignal.RELEASE:
         _release(connection, new.mailbox_id, now, change.by)
-    eventlog.append(connection, events)
+    eventlog.append(connection, change.events)
+    if held:
+        told = _told(connection, new, held)
+        eventlog.append_many(connection, new.mailbox_id, EventType.DELIVERY_HELD, now, new_id(), told, len(held))
     return True
 
 
@@ -116,45 +134,61 @@ def _moved(mailbox_id: str, signal: DeliverySignal) -> Update:
     return update(delivery).where(_movable(mailbox_id, signal)).values(state=str(_target(signal)))
 
 
-def _hold(connection: Connection, why: Health, now: datetime, by: str | None, new_id: NewId) -> list[Event]:
-    """What is told of each. There may be 100,000: of each row only that is read."""
+def _hold(connection: Connection, why: Health, now: datetime, by: str | None) -> list[str]:
+    """Which are held now, in order. There may be 100,000: no more of them than their names is in memory."""
     hold = DeliverySignal.HOLD
     movable = _movable(why.mailbox_id, hold)
     story.add_all(connection, movable, now, _target(hold), hold, by=by, because=because(why))
     moved = _moved(why.mailbox_id, hold).values(updated_at=now, diagnosis=_kept(why.diagnosis))
-    rows = connection.execute(moved.returning(*_TOLD)).all()
-    diagnosis, state = _kept(why.diagnosis), str(_target(hold))
-    told = [
-        {
-            "id": row.id,
-            "mailbox_id": why.mailbox_id,
-            "message_id": row.rfc_message_id,
-            "conversation_id": row.conversation_id,
-            "state": state,
-            "attempt_count": row.attempts,
-            "author": row.author,
-            "recipients": recipient_values(row),
-            "diagnosis": diagnosis,
-            "accepted_at": rfc3339(row.accepted_at),
-            "expires_at": rfc3339(row.expires_at),
-        }
-        for row in sorted(rows, key=lambda row: row.id)
-    ]
-    return [Event(new_id(), EventType.DELIVERY_HELD, now, why.mailbox_id, data) for data in told]
+    return sorted(connection.execute(moved.returning(delivery.c.id)).scalars())
 
 
-_TOLD = (
-    delivery.c.id,
-    delivery.c.rfc_message_id,
-    delivery.c.conversation_id,
-    delivery.c.attempts,
-    delivery.c.author,
-    delivery.c.recipients,
-    delivery.c.bounces,
-    delivery.c.accepted_at,
-    delivery.c.expires_at,
+_TOLD = Read(
+    select(
+        delivery.c.id,
+        delivery.c.rfc_message_id,
+        delivery.c.conversation_id,
+        delivery.c.attempts,
+        delivery.c.author,
+        type_coerce(delivery.c.recipients, Text()).label("recipients"),
+        delivery.c.bounces,
+        delivery.c.accepted_at,
+        delivery.c.expires_at,
+    )
+    .where(
+        delivery.c.mailbox_id == bindparam("of_mailbox"),
+        delivery.c.id >= bindparam("first"),
+        delivery.c.id <= bindparam("last"),
+    )
+    .order_by(delivery.c.id)
 )
 """What core.events.delivery_data says of a delivery, but for what is the same of all that are held together."""
+
+
+def _told(connection: Connection, why: Health, held: list[str]) -> Iterator[str]:
+    """What is told of each, as JSON, as core.events.delivery_data says it."""
+    state, diagnosis = str(_target(DeliverySignal.HOLD)), as_json(_kept(why.diagnosis))
+    for start in range(0, len(held), eventlog.AT_ONCE):
+        some = held[start : start + eventlog.AT_ONCE]
+        these = set(some)
+        for row in _TOLD.all(connection, {"of_mailbox": why.mailbox_id, "first": some[0], "last": some[-1]}):
+            if row.id not in these:
+                continue
+            told = as_json(
+                {
+                    "id": row.id,
+                    "mailbox_id": why.mailbox_id,
+                    "message_id": row.rfc_message_id,
+                    "conversation_id": row.conversation_id,
+                    "state": state,
+                    "attempt_count": row.attempts,
+                    "author": row.author,
+                    "accepted_at": rfc3339(row.accepted_at),
+                    "expires_at": rfc3339(row.expires_at),
+                }
+            )
+            recipients = as_json(bounced_values(row.recipients, row.bounces)) if row.bounces else row.recipients
+            yield f'{told[:-1]},"recipients":{recipients},"diagnosis":{diagnosis}}}'
 
 
 def _kept(diagnosis: Diagnosis | None) -> dict[str, Any] | None:

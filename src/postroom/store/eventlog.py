@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from itertools import islice
 from typing import Any
 
-from sqlalchemy import Connection, Row, bindparam, insert, select, update
+from sqlalchemy import Connection, Row, Text, bindparam, insert, select, update
 
 from postroom.core.events import Event, EventType, Recorded
+from postroom.core.identity import followers
 from postroom.store.prepared import Read, Write
 from postroom.store.schema import event, event_position
 
@@ -15,6 +18,9 @@ _MOVE = Read(
     update(event_position).values(last=event_position.c.last + bindparam("number")).returning(event_position.c.last)
 )
 _INSERT = Write(insert(event))
+_INSERT_TEXT = Write(insert(event).values(data=bindparam("as_text", type_=Text())))
+AT_ONCE = 1000
+"""Events that are written together."""
 
 
 def append(connection: Connection, events: Sequence[Event]) -> None:
@@ -41,6 +47,32 @@ def append(connection: Connection, events: Sequence[Event]) -> None:
             for position, one in enumerate(events, last - len(events) + 1)
         ],
     )
+
+
+def append_many(
+    connection: Connection, mailbox_id: str, kind: EventType, at: datetime, first: str, told: Iterable[str], number: int
+) -> None:
+    """The same for very many events of one kind, of which only some are in memory at a time: their data as JSON, so
+    many. `first` is a new identifier."""
+    if not number:
+        return
+    last: int = _MOVE.first(connection, {"number": number}).last
+    rows = zip(range(last - number + 1, last + 1), followers(first), told, strict=False)
+    while some := list(islice(rows, AT_ONCE)):
+        _INSERT_TEXT.run_all(
+            connection,
+            [
+                {
+                    "mailbox_id": mailbox_id,
+                    "position": position,
+                    "id": identifier,
+                    "type": str(kind),
+                    "at": at,
+                    "as_text": data,
+                }
+                for position, identifier, data in some
+            ],
+        )
 
 
 def recorded_of_row(row: Row[Any]) -> Recorded:

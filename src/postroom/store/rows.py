@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import asdict
 from datetime import datetime
 from typing import Any
@@ -227,7 +228,7 @@ def delivery_of_row(row: Row[Any]) -> Delivery:
         conversation_id=row.conversation_id,
         state=DeliveryState(row.state),
         sender=row.sender,
-        recipients=_recipients(row),
+        recipients=_recipients(row.recipients, row.bounces),
         size=row.size,
         accepted_at=row.accepted_at,
         expires_at=row.expires_at,
@@ -242,18 +243,18 @@ def delivery_of_row(row: Row[Any]) -> Delivery:
     )
 
 
-def _recipients(row: Row[Any]) -> tuple[Recipient, ...]:
+def _recipients(values: list[Values], bounces: list[Values] | None) -> tuple[Recipient, ...]:
     """Of those who accepted it some may have sent it back."""
-    recipients = tuple(Recipient.from_dict(one) for one in row.recipients)
-    if not row.bounces:
+    recipients = tuple(Recipient.from_dict(one) for one in values)
+    if not bounces:
         return recipients
-    bounced = {one["address"]: Recipient.from_dict(one) for one in row.bounces}
+    bounced = {one["address"]: Recipient.from_dict(one) for one in bounces}
     return tuple(bounced.get(one.address, one) if one.state is RecipientState.ACCEPTED else one for one in recipients)
 
 
-def recipient_values(row: Row[Any]) -> list[Values]:
-    """The same, as events and rows have them."""
-    return [one.as_dict() for one in _recipients(row)] if row.bounces else row.recipients
+def bounced_values(recipients: str, bounces: list[Values]) -> list[Values]:
+    """The same, of a row's JSON, as events and rows have them."""
+    return [one.as_dict() for one in _recipients(json.loads(recipients), bounces)]
 
 
 def attempt_values(mailbox_id: str, attempt: Attempt) -> Values:

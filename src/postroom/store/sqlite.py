@@ -68,7 +68,7 @@ def engine(file: Path, patience: float = PATIENCE, *, create: bool = False) -> E
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute("PRAGMA synchronous = FULL")  # a commit is on disk when it returns
             connection.execute("PRAGMA foreign_keys = ON")
-            connection.execute("PRAGMA cache_size = -16384")
+            connection.execute("PRAGMA cache_size = -4096")
         except BaseException:
             connection.close()
             raise

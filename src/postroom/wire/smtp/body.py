@@ -14,6 +14,9 @@ END = b".\r\n"
 def chunks(raw: bytes, size: int = CHUNK) -> Iterator[bytes]:
     """The message in order, without the final dot; a last line without CRLF gets one. Lone CR and LF become CRLF:
     servers disagree on whether they end a line, which is how one message is smuggled inside another."""
+    if len(raw) <= size and _is_fit(raw):
+        yield raw
+        return
     start, at_line_start = 0, True
     while start < len(raw):
         end = start + size
@@ -27,3 +30,15 @@ def chunks(raw: bytes, size: int = CHUNK) -> Iterator[bytes]:
         yield lines.replace(b"\n", b"\r\n")
     if not at_line_start:
         yield b"\r\n"
+
+
+def _is_fit(raw: bytes) -> bool:
+    """Whether it goes as it is; most of what is composed here does."""
+    ends = raw.count(b"\n")
+    return (
+        raw.endswith(b"\r\n")
+        and ends == raw.count(b"\r")
+        and ends == raw.count(b"\r\n")
+        and b"\n." not in raw
+        and not raw.startswith(b".")
+    )
