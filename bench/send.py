@@ -13,7 +13,8 @@ smtp-source do not.
 * Acceptance: Postroom over HTTP, each 202 synced to disk, from keep-alive clients that write prepared bytes; Postfix
   over SMTP from smtp-source at the same concurrency, each 250 synced to disk. Deliveries are held meanwhile by both.
 * CPU is that of the program under test (all of its processes), user and system.
-* Memory: peak resident size of `postroom serve` while it drains for some seconds with 1,000 and with many waiting.
+* Memory: peak resident size of `postroom serve` while it drains for some seconds with 1,000 and with many waiting; and
+  the CPU seconds in which a pause holds those that still wait, each with its event and its story.
 * Outage: the sink is gone for a while with messages waiting; seconds from its return to the first message there.
 
 Copies for the Sent folder are not part of it: the IMAP server is stopped before anything is sent.
@@ -185,7 +186,7 @@ async def of_postroom(sink, chosen):
 
 async def memory(sink, chosen, waiting):
     """Peak MiB while it drains for some seconds with so many waiting. The deliveries are copies of one that was
-    accepted over the API, made in the database while Postroom is stopped."""
+    accepted over the API, made in the database while Postroom is stopped. Last, the CPU seconds to hold them."""
     async with postroom(sink.port, chosen.connections) as (running, mailbox_id, folder):
         await post_all(running, mailbox_id, range(1), chosen.size, 1)
         await running.stop()
@@ -198,7 +199,9 @@ async def memory(sink, chosen, waiting):
         for _ in range(200):
             if sink.count - start < waiting and time.monotonic() < ends:
                 await asyncio.sleep(0.05)
-        return resting, peak_of(pid), sink.count - start
+        sent, peak, before = sink.count - start, peak_of(pid), of_process(pid)
+        await running.post(f"/mailboxes/{mailbox_id}/pause")
+        return resting, peak, sent, of_process(pid) - before
 
 
 def copy_deliveries(folder, number):
@@ -267,10 +270,10 @@ async def main():
         table("Acceptance, synced (ratio to Postfix)", [taken, postfix_taken], postfix_taken.rate)
         print(f"\nFrom API to sink: {taken.cpu + sent.cpu:.2f} ms of CPU a message, beside Postfix's "
               f"{postfix_taken.cpu + postfix_sent.cpu:.2f}")  # fmt: skip
-        print("\nMemory, MiB: at rest, and peak while draining for 10 seconds")
+        print("\nMemory, MiB: at rest, and peak while draining for 10 seconds; then CPU seconds to hold the rest")
         for waiting in (1000, chosen.waiting):
-            resting, peak, done = await memory(sink, chosen, waiting)
-            print(f"{waiting:>8} waiting {resting:8.0f} {peak:8.0f}   ({done} sent)")
+            resting, peak, done, holding = await memory(sink, chosen, waiting)
+            print(f"{waiting:>8} waiting {resting:8.0f} {peak:8.0f}   ({done} sent) {holding:8.2f}")
         if chosen.outage:
             first, whole, kinds = await outage(sink, chosen)
             print(f"\nAfter {chosen.outage:.0f} s without the server: first message after {first:.1f} s, all 100 after "
