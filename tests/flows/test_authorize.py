@@ -123,6 +123,20 @@ async def test_a_forged_state_is_unknown_and_the_stored_one_is_no_state(tmp_path
         assert signed.provider.asked["authorization_code"] == 0
 
 
+async def test_an_answer_of_another_provider_is_not_taken(tmp_path, dovecot, postfix, user):
+    async with signed_in(tmp_path, dovecot, postfix, person=user.address, engine=False) as signed:
+        begun = await signed.house.authorize.begin(wanted(signed, user))
+        answer = answer_of(signed.provider.visit(begun.url))
+        with pytest.raises(SignInFailed, match=r"of https://id\.evil\.test, not of http") as why:
+            await signed.house.authorize.finish(**answer, issuer="https://id.evil.test")
+        assert why.value.why is Why.REFUSED
+        assert signed.provider.asked["authorization_code"] == 0
+        begun = await signed.house.authorize.begin(wanted(signed, user))
+        answer = answer_of(signed.provider.visit(begun.url))
+        view = await signed.house.authorize.finish(**answer, issuer=f"{signed.provider.url}/")
+        assert view.mailbox.address == user.address
+
+
 async def test_a_late_answer_is_not_taken(tmp_path, dovecot, postfix, user):
     async with signed_in(tmp_path, dovecot, postfix, person=user.address, engine=False) as signed:
         begun = await signed.house.authorize.begin(wanted(signed, user))

@@ -376,7 +376,7 @@ class Authorize:
     async def look(self, authorization_id):
         return self.store.authorizations_by_id.get(authorization_id)
 
-    async def finish(self, state, *, code="", error="", description=""):
+    async def finish(self, state, *, code="", error="", description="", issuer=""):
         answer = self.answers.get(state)
         if answer is None:
             raise SignInFailed(Why.UNKNOWN, "This sign-in was not begun here.")

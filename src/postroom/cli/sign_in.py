@@ -140,6 +140,7 @@ async def _pasted(house: House, begun: Begun, on_step: OnStep | None) -> Mailbox
         code=query.get("code", ""),
         error=query.get("error", ""),
         description=query.get("error_description", ""),
+        issuer=query.get("iss", ""),
         on_step=on_step,
     )
     if isinstance(done, Authorization):

@@ -111,10 +111,18 @@ class Authorize:
         return Begun(begun, url)
 
     async def finish(
-        self, state: str, *, code: str = "", error: str = "", description: str = "", on_step: OnStep | None = None
+        self,
+        state: str,
+        *,
+        code: str = "",
+        error: str = "",
+        description: str = "",
+        issuer: str = "",
+        on_step: OnStep | None = None,
     ) -> MailboxView | Authorization:
-        """What came back with the browser. Gives the connected mailbox, or, where it is not to be connected here, the
-        sign-in that holds its tokens. Raises SignInFailed."""
+        """What came back with the browser; `issuer` is who says that it answers (RFC 9207), where it says so. Gives the
+        connected mailbox, or, where it is not to be connected here, the sign-in that holds its tokens. Raises
+        SignInFailed."""
         begun = await self._store.authorization_by_state(digest(state)) if state else None
         if begun is None:
             raise SignInFailed(
@@ -123,9 +131,13 @@ class Authorize:
                 "mailbox's page or with a new link.",
             )
         await self._use(begun)
+        client = await self._client(begun)
+        asked = client.endpoints().issuer
+        if issuer and asked and issuer.rstrip("/") != asked.rstrip("/"):
+            words = f"This answer is of {issuer[:200]}, not of {asked}, where the sign-in was begun. Begin again."
+            raise await self._completion.ended(begun, Why.REFUSED, words)
         if error or not code:
             raise await self._declined(begun, error or "no code came back", description)
-        client = await self._client(begun)
         request = code_request(client, code=code, redirect=begun.redirect, verifier=begun.verifier)
         return await self._completion.signed_in(begun, client, await self._grant(begun, client, request), on_step)
 

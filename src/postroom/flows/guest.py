@@ -132,14 +132,17 @@ class Guest:
         task.add_done_callback(self._running.discard)
         return await asyncio.shield(task)
 
-    async def landed(self, state: str, *, code: str = "", error: str = "", description: str = "") -> Landed:
+    async def landed(
+        self, state: str, *, code: str = "", error: str = "", description: str = "", issuer: str = ""
+    ) -> Landed:
         """The browser came back from the provider. Raises SignInFailed, LinkRefused (revoked or used meanwhile)."""
+        finish = self._authorize.finish
         link = await self.came_by(state)
         if link is None:
-            done = await self._authorize.finish(state, code=code, error=error, description=description)
+            done = await finish(state, code=code, error=error, description=description, issuer=issuer)
         else:
             async with self._claimed(link) as claimed:
-                done = await self._authorize.finish(state, code=code, error=error, description=description)
+                done = await finish(state, code=code, error=error, description=description, issuer=issuer)
                 if isinstance(done, MailboxView):
                     link = await self._used(claimed, done)
         return Landed(link, waiting=done) if isinstance(done, Authorization) else Landed(link, view=done)

@@ -51,13 +51,16 @@ async def signed_in(
     error: str = "",
     error_description: str = "",
     admin_consent: str = "",
+    iss: str = "",
 ) -> HTMLResponse:
     """The mailbox is connected, or what to do, and who can do it."""
     try:
         if admin_consent and not state:
             return secret_page("consented.html", link=None, given=not error)
         try:
-            landed = await services.guest.landed(state, code=code, error=error, description=error_description)
+            landed = await services.guest.landed(
+                state, code=code, error=error, description=error_description, issuer=iss
+            )
         except SignInFailed as failed:
             return await _failed(services, state, failed)
         except LinkRefused as refused:
