@@ -46,7 +46,7 @@ from postroom.flows.tokens import Tokens
 from postroom.flows.watch import Watch
 from postroom.registrations import registrations
 from postroom.settings import BadSettings, Settings, names_in
-from postroom.store import open_store
+from postroom.store import PATIENCE, open_store
 from postroom.wire.discovery import Discovery
 from postroom.wire.imap import Imap
 from postroom.wire.oauth import OAuth
@@ -87,14 +87,17 @@ class House:
 
 
 @asynccontextmanager
-async def build(settings: Settings, world: World | None = None) -> AsyncIterator[House]:
+async def build(settings: Settings, world: World | None = None, *, patience: float = PATIENCE) -> AsyncIterator[House]:
     """Opens the store (bringing its schema up to date) and connects the flows; `world` is this machine's unless given.
+    For so many seconds of `patience` a lock that another program has on SQLite's file is waited for.
 
     Raises BadSettings, StoreUnavailable.
     """
     world = world or RealWorld()
     first, *earlier = keyfile.keys(settings)
-    store = await open_store(settings.database_url, secret_key=first, earlier_keys=earlier, world=world)
+    store = await open_store(
+        settings.database_url, secret_key=first, earlier_keys=earlier, world=world, patience=patience
+    )
     try:
         house = _house(settings, world, store)
         await house.clients.keep(registrations(settings))

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
+from postroom.core.apikey import ApiKey
 from postroom.core.cursor import Cursor
 from postroom.core.ports.store import Store, StoreUnavailable
 from postroom.store import open_store
@@ -117,6 +118,40 @@ async def test_a_database_that_another_program_locks_is_named_and_served_afterwa
     await store.accept(acceptance(world, mailbox.id))
     assert len((await store.deliveries()).items) == 1
     await store.close()
+
+
+async def test_a_writer_that_always_has_more_to_do_leaves_the_lock_to_others(tmp_path: Path, world: World) -> None:
+    url = f"sqlite:///{tmp_path / 'postroom.db'}"
+    store = await open_store(url, secret_key=KEY, world=world)
+    mailbox = await add_mailbox(store, world)
+    stopping = False
+
+    async def write_on() -> None:
+        while not stopping:
+            await store.accept(acceptance(world, mailbox.id))
+
+    busy = [asyncio.create_task(write_on()) for _ in range(20)]
+    for number in range(5):  # each opens, writes and closes, as a command does
+        beside = await open_store(url, secret_key=KEY, world=World(1_000_000 + number), patience=60)
+        await beside.add_key(ApiKey(f"key_{number}", "by hand", world.now()), f"digest {number}")
+        await beside.close()
+    assert not any(task.done() for task in busy)
+    stopping = True
+    await asyncio.gather(*busy)
+    assert len(await store.keys()) == 5
+    await store.close()
+
+
+async def test_what_needs_no_lock_waits_for_none(tmp_path: Path, world: World) -> None:
+    file = tmp_path / "postroom.db"
+    url = f"sqlite:///{file}"
+    await (await open_store(url, secret_key=KEY, world=world)).close()
+    other = sqlite3.connect(file, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    store = await open_store(url, secret_key=KEY, world=world, patience=0.1)
+    assert (await store.mailboxes()).items == ()
+    await store.close()
+    other.close()
 
 
 async def test_a_failing_job_does_not_undo_the_others_of_its_commit(store: Store, world: World) -> None:

@@ -61,6 +61,32 @@ async def test_what_is_given_back_is_free_at_once(store: Store, world: World) ->
     assert (await own(store, world, "wrk_two"))[new.id].epoch == 2
 
 
+async def test_a_worker_that_joins_gets_its_share_but_nothing_from_which_a_message_is_on_its_way(
+    store: Store, world: World
+) -> None:
+    made = sorted([(await add_mailbox(store, world, f"{n}@example.org")).id for n in range(5)])
+    leases = await own(store, world)
+    assert await store.give_back("wrk_one", NOON, 50) == 0  # there is nobody else
+    sending = (await store.accept(acceptance(world, made[0]))).delivery
+    await store.begin(leases[made[0]], sending, NOON)
+    await store.heartbeat("wrk_two", "host", NOON, TTL)
+    assert await store.claim("wrk_two", NOON) == []
+    assert await store.give_back("wrk_one", NOON, 1) == 1
+    assert await store.give_back("wrk_one", NOON, 50) == 1
+    assert await store.give_back("wrk_one", NOON, 50) == 0
+    assert [one.mailbox_id for one in await store.claim("wrk_two", NOON)] == made[1:3]
+    assert await store.claim("wrk_one", NOON) == await store.claim("wrk_two", NOON) == []
+    assert [one.mailbox_id for one in await store.leases("wrk_one")] == [made[0], *made[3:]]
+    with pytest.raises(LeaseLost):
+        await store.record(leases[made[1]], Cursor(made[1], "INBOX", 1), [])
+    found = await store.delivery(sending.id)
+    assert found is not None
+    assert found.state is State.SENDING
+    late = NOON + TTL + timedelta(microseconds=1)
+    await store.heartbeat("wrk_two", "host", late, TTL)
+    assert len(await store.claim("wrk_two", late)) == 3  # the first has died: all are for the other
+
+
 async def test_two_workers_never_claim_the_same_mailbox(database_url: str) -> None:
     stores = [await open_store(database_url, secret_key=KEY, world=World(n * 1000)) for n in range(3)]
     for n in range(30):

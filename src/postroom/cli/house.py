@@ -15,13 +15,16 @@ from postroom.serve import House, build
 
 T = TypeVar("T")
 
+PATIENCE = 30.0
+"""Seconds that a command waits for the server beside it to leave it SQLite's lock: a person asked for it once."""
+
 
 @asynccontextmanager
 async def opened() -> AsyncIterator[House]:
     """For commands that read or change what is stored; a server that runs beside notices within a second."""
     chosen = settings.load()
     logs.configure(chosen.model_copy(update={"log_level": "error"}))
-    async with build(chosen) as house:
+    async with build(chosen, patience=PATIENCE) as house:
         yield house
 
 

@@ -20,6 +20,10 @@ TTL = timedelta(seconds=15)
 """A worker that was not heard of for so long has died; its mailboxes go to another."""
 HEARD = TTL / 3
 """In which every worker that lives speaks again, after the clock of all was set forward."""
+GIVEN = 50
+"""Mailboxes that are left to other workers with one heartbeat: each of them signs in anew there."""
+READ = TTL
+"""Between readings of all leases while nothing was written."""
 STOPPED = frozenset({State.PAUSED, State.NEEDS_REAUTH})
 
 
@@ -42,7 +46,12 @@ class Own:
         self._host = host
         self._watches: dict[str, Watched] = {}
         self._leases: dict[str, Lease] = {}
+        self._unsettled: dict[str, Health] = {}
+        self._watcher = store.watcher()
         self._beat_at: datetime | None = None
+        self._read_at: datetime | None = None
+        self.generation = 0
+        """Grows where the leases change."""
         self._away: tuple[datetime, timedelta] | None = None  # until when, and for how long
 
     def lease(self, mailbox_id: str) -> Lease | None:
@@ -56,16 +65,39 @@ class Own:
         """Once a second or when something was written: whatever the rows say is made so."""
         now = self._world.now()
         patience = self._patience(now)
+        moved = self._watcher.moved()
+        if moved:
+            self._read_at = None
         if self._beat_at is None or now - self._beat_at >= TTL / 5 or now < self._beat_at:
             await self._store.heartbeat(self.worker_id, self._host, now, TTL)
+            if await self._shared(now, patience):
+                self._read_at = None
             self._beat_at = now
-        await self._store.claim(self.worker_id, now, patience=patience)
-        self._leases = {lease.mailbox_id: lease for lease in await self._store.leases(self.worker_id)}
-        unsettled = {one.mailbox_id: one for one in await self._store.unsettled(self.worker_id, Direction.IMAP)}
+        elif moved:
+            await self._store.claim(self.worker_id, now, patience=patience)
+        if self._read_at is None or not timedelta(0) <= now - self._read_at < READ:
+            await self._read(now)
         for mailbox_id in [one for one in self._watches if one not in self._leases]:
             self._stop(mailbox_id)
         for mailbox_id, lease in self._leases.items():
-            self._see(lease, unsettled.get(mailbox_id), now)
+            self._see(lease, self._unsettled.get(mailbox_id), now)
+
+    async def _shared(self, now: datetime, patience: timedelta) -> bool:
+        """Each worker has its share: one that joins takes what the others leave it. Whether leases changed."""
+        given = await self._store.give_back(self.worker_id, now, GIVEN, patience=patience)
+        if given:
+            log.info("mailboxes are left to other workers", mailboxes=given)
+        return bool(await self._store.claim(self.worker_id, now, patience=patience)) or bool(given)
+
+    async def _read(self, now: datetime) -> None:
+        """Thousands of rows: only where something was written, and now and then."""
+        leases = {lease.mailbox_id: lease for lease in await self._store.leases(self.worker_id)}
+        unsettled = await self._store.unsettled(self.worker_id, Direction.IMAP)
+        self._unsettled = {one.mailbox_id: one for one in unsettled}
+        if leases != self._leases:
+            self._leases = leases
+            self.generation += 1
+        self._read_at = now
 
     def _patience(self, now: datetime) -> timedelta:
         """Who slept, or whose clock was set forward, finds every other worker long unheard of, though they live: they

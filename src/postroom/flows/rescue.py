@@ -47,6 +47,7 @@ class Rescue:
         self._grace = grace
         self._latest = world.now()
         self._met: set[Lease] = set()
+        self._generation = -1
         self._behind: dict[Lease, timedelta] = {}  # by how much, where it is still to be written
         self._turns = Turns("probe", world, at_once=AT_ONCE, rest=timedelta(0))
 
@@ -69,7 +70,9 @@ class Rescue:
         if by >= TOLERATED:
             log.warning("the clock was set back", seconds=by.total_seconds())
             self._behind = {lease: self._behind.get(lease, timedelta(0)) + by for lease in self._met}
-        leases = set(self._own.leases)
+        if self._own.generation == self._generation and not self._behind:
+            return
+        generation, leases = self._own.generation, set(self._own.leases)
         if leases - self._met:
             ahead = await self._store.ahead(self._own.worker_id, now + TOLERATED)
             found = {one: ahead[one.mailbox_id] - now for one in leases - self._met if one.mailbox_id in ahead}
@@ -81,6 +84,7 @@ class Rescue:
             if lease in leases:
                 await self._store.set_back(lease, behind, now)
             del self._behind[lease]
+        self._generation = generation
 
     async def expire(self) -> None:
         """Ends deliveries whose hold time is over, counted from their acceptance; their text is kept."""

@@ -43,8 +43,14 @@ class ChangeWatcher:
     def __init__(self, changes: Changes) -> None:
         self._changes = changes
         self._seen = changes.count
+        self._asked: int | None = None
 
     async def changed(self, seconds: float) -> None:
         if self._changes.count == self._seen:
             await self._changes.wait(seconds)
         self._seen = self._changes.count
+
+    def moved(self) -> bool:
+        moved = self._asked != self._changes.count
+        self._asked = self._changes.count
+        return moved

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import sys
 from datetime import datetime, timedelta
+from math import ceil
 
-from sqlalchemy import Connection, and_, bindparam, delete, func, or_, select, update
+from sqlalchemy import Connection, and_, bindparam, delete, func, literal, or_, select, update
 
 from postroom.core.delivery import OPEN, State, step
 from postroom.core.delivery import Signal as DeliverySignal
@@ -60,9 +62,13 @@ def claim(
     patience: timedelta = timedelta(0),
 ) -> list[Lease]:
     """Mailboxes that nobody owns, or a worker whose heartbeat is over. `alone`: no other worker lives."""
+    if alone:  # whoever had them has died, whatever its last heartbeat promised
+        owners = select(mailbox.c.worker_id).where(mailbox.c.worker_id != worker_id)
+        connection.execute(delete(worker).where(worker.c.id.in_(owners)))
+    limit = min(limit, -_surplus(connection, worker_id, now - patience))
+    if limit <= 0:
+        return []
     alive = select(worker.c.id).where(worker.c.id == mailbox.c.worker_id, worker.c.expires_at >= now - patience)
-    if alone:
-        alive = alive.where(worker.c.id == worker_id)
     unowned = or_(mailbox.c.worker_id.is_(None), ~alive.correlate(mailbox).exists())
     free = (
         select(mailbox.c.id)
@@ -91,6 +97,36 @@ def claim(
     connection.execute(update(delivery).where(left).values(state=str(unanswered), next_attempt_at=now, updated_at=now))
     connection.execute(delete(worker).where(worker.c.expires_at < now - patience - FORGOTTEN))
     return sorted((Lease(row.id, worker_id, row.epoch) for row in taken), key=lambda one: one.mailbox_id)
+
+
+def _surplus(connection: Connection, worker_id: str, since: datetime) -> int:
+    """How many mailboxes this worker has beyond its share, below 0 where it may have more: all of them, divided by the
+    workers of whom something was heard `since`."""
+    others = select(func.count()).select_from(worker).where(worker.c.expires_at >= since, worker.c.id != worker_id)
+    number: int = connection.execute(others).scalar_one()
+    if number == 0:
+        return -sys.maxsize
+    counted = select(func.count(), func.count().filter(mailbox.c.worker_id == worker_id)).select_from(mailbox)
+    total, ours = connection.execute(counted).one()
+    return int(ours - ceil(total / (number + 1)))
+
+
+def give_back(connection: Connection, worker_id: str, now: datetime, limit: int, patience: timedelta) -> int:
+    surplus = min(limit, _surplus(connection, worker_id, now - patience))
+    if surplus <= 0:
+        return 0
+    sending = select(delivery.c.id).where(
+        delivery.c.mailbox_id == mailbox.c.id,
+        delivery.c.state == literal(str(State.SENDING), literal_execute=True),
+        among(delivery.c.state, OPEN),
+    )
+    ours = and_(mailbox.c.worker_id == worker_id, ~sending.correlate(mailbox).exists())
+    # One that is being written to is left out; one that is locked here begins no message until the commit.
+    query = select(mailbox.c.id).where(ours).order_by(mailbox.c.id).limit(surplus)
+    found = list(connection.execute(query.with_for_update(key_share=True, skip_locked=True)).scalars())
+    # Looks anew: a message may have begun before we locked it.
+    given = update(mailbox).where(mailbox.c.id.in_(found), ours).values(worker_id=None)
+    return connection.execute(given).rowcount
 
 
 def of_worker(connection: Connection, worker_id: str) -> list[Lease]:

@@ -74,18 +74,19 @@ def _locked_upgrade(connection: Connection) -> None:
     _upgrade(connection)
 
 
-def _in_sqlite(file: Path, *, upgrade: bool) -> str | None:
+def _in_sqlite(file: Path, *, upgrade: bool, patience: float = sqlite.PATIENCE) -> str | None:
     if sqlite3.sqlite_version_info < sqlite.OLDEST:
         wanted = ".".join(map(str, sqlite.OLDEST))
         raise SchemaMismatch(f"SQLite {sqlite3.sqlite_version} is too old: Postroom needs {wanted} or newer.")
     if not upgrade and not file.exists():
         return None
-    engine = sqlite.engine(file, create=upgrade)
+    engine = sqlite.engine(file, patience, create=upgrade)
     try:
         with engine.connect() as connection:
-            if not upgrade:
-                return _current(connection)
-            connection.exec_driver_sql("BEGIN IMMEDIATE")
+            current = _current(connection)
+            if not upgrade or current == newest():  # nothing to write: nobody need be waited for
+                return current
+            sqlite.begin(sqlite.driver_of(connection), patience)
             try:
                 _upgrade(connection)
                 current = _current(connection)
@@ -95,7 +96,7 @@ def _in_sqlite(file: Path, *, upgrade: bool) -> str | None:
                 raise
             return current
     except Exception as error:
-        judged = sqlite_fault(error, file, sqlite.PATIENCE)
+        judged = sqlite_fault(error, file, patience)
         if judged is error:
             raise
         raise judged from None
@@ -124,12 +125,12 @@ async def _in_postgresql(url: str, *, upgrade: bool) -> str | None:
         await engine.dispose()
 
 
-async def migrate(url: str) -> str:
+async def migrate(url: str, *, patience: float = sqlite.PATIENCE) -> str:
     """Brings the tables to this version, all or nothing, and gives the version. Makes the SQLite file where there is
     none. Raises StoreUnavailable, SchemaMismatch, BadDatabase."""
     file = sqlite_file(url)
     if file is not None:
-        current = await asyncio.to_thread(_in_sqlite, file, upgrade=True)
+        current = await asyncio.to_thread(_in_sqlite, file, upgrade=True, patience=patience)
     else:
         current = await _in_postgresql(url, upgrade=True)
     if current is None:

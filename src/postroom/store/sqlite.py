@@ -36,6 +36,13 @@ TOGETHER = 200
 """Jobs in one commit, at most."""
 PATIENCE = 5.0
 """Seconds to wait for a lock of another program."""
+ASK = 0.02
+"""Seconds that SQLite itself waits for the lock, at short intervals, before we ask anew: its own waits grow to a tenth
+of a second, and would miss the moments that a busy writer leaves."""
+HELD = 0.25
+"""Seconds for which a writer that always has more to do may take the lock again at once."""
+LEFT = 0.01
+"""Seconds for which it then leaves the lock to other processes: SQLite has no queue, who asks first gets it."""
 LOOK = 0.5
 """Seconds between looks whether another process has written."""
 OLDEST = (3, 37, 0)  # STRICT tables
@@ -77,6 +84,28 @@ def engine(file: Path, patience: float = PATIENCE, *, create: bool = False) -> E
     return create_engine("sqlite://", creator=connect, poolclass=NullPool, hide_parameters=True)
 
 
+def driver_of(connection: Connection) -> sqlite3.Connection:
+    """The driver's own connection."""
+    driver = connection.connection.dbapi_connection
+    if not isinstance(driver, sqlite3.Connection):
+        raise TypeError("not a connection of sqlite3")
+    return driver
+
+
+def begin(driver: sqlite3.Connection, patience: float) -> None:
+    """BEGIN IMMEDIATE, asked for again while another process has the lock. Raises sqlite3.OperationalError."""
+    ends = time.monotonic() + patience
+    driver.execute(f"PRAGMA busy_timeout = {int(min(ASK, patience) * 1000)}")
+    while True:
+        try:
+            driver.execute("BEGIN IMMEDIATE")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() >= ends:
+                raise
+        else:
+            return
+
+
 class _Thread(ABC):
     """A thread with its own connection, opened when first needed and again after a fault."""
 
@@ -99,10 +128,7 @@ class _Thread(ABC):
     def _open(self) -> tuple[Connection, sqlite3.Connection]:
         if self._connection is None:
             self._connection = self._database.engine.connect()
-        driver = self._connection.connection.dbapi_connection
-        if not isinstance(driver, sqlite3.Connection):
-            raise TypeError("not a connection of sqlite3")
-        return self._connection, driver
+        return self._connection, driver_of(self._connection)
 
     def _discard(self) -> None:
         connection, self._connection = self._connection, None
@@ -134,6 +160,7 @@ class _Writer(_Thread):
     _version = 0
     _looked = 0.0
     _looked_with: sqlite3.Connection | None = None
+    _free = 0.0
 
     def _run(self) -> None:
         going_on = True
@@ -152,8 +179,18 @@ class _Writer(_Thread):
             if batch:
                 self._commit(batch)
                 self._database.answer(batch)
+                self._let_others()
+            else:
+                self._free = time.monotonic()
             self._look_for_others()
         self._discard()
+
+    def _let_others(self) -> None:
+        if self._jobs.empty():
+            self._free = time.monotonic()
+        elif time.monotonic() - self._free >= HELD:
+            time.sleep(LEFT)
+            self._free = time.monotonic()
 
     def _commit(self, batch: list[_Job]) -> None:
         try:
@@ -169,7 +206,7 @@ class _Writer(_Thread):
 
     def _together(self, batch: list[_Job], connection: Connection, driver: sqlite3.Connection) -> bool:
         """False where one of several failed: nothing was written then, and they are to be run again."""
-        driver.execute("BEGIN IMMEDIATE")
+        begin(driver, self._database.patience)
         try:
             for job in batch:
                 job.result = job.query(connection)
@@ -184,7 +221,7 @@ class _Writer(_Thread):
 
     def _apart(self, batch: list[_Job], connection: Connection, driver: sqlite3.Connection) -> None:
         """Each with a savepoint, so that its failure undoes no other; SQLite copies every page that changes for it."""
-        driver.execute("BEGIN IMMEDIATE")
+        begin(driver, self._database.patience)
         try:
             for job in batch:
                 driver.execute("SAVEPOINT job")
@@ -244,7 +281,7 @@ class SQLiteDatabase:
         self.changes = Changes()
         self.engine = engine(file, patience)
         self._file = file
-        self._patience = patience
+        self.patience = patience
         self._loop = asyncio.get_running_loop()
         self._writes: SimpleQueue[_Job | None] = SimpleQueue()
         self._reads: SimpleQueue[_Job | None] = SimpleQueue()
@@ -315,7 +352,7 @@ class SQLiteDatabase:
 
     def judged(self, error: BaseException) -> BaseException:
         """What an error means, in a thread's hands."""
-        return sqlite_fault(error, self._file, self._patience)
+        return sqlite_fault(error, self._file, self.patience)
 
     def answer(self, jobs: list[_Job]) -> None:
         """From a thread: hands results to those who wait, in one call into the loop."""

@@ -35,6 +35,9 @@ class LeaseMethods(Base):
         async with self._database.alone() as alone:
             return await self._write(leases.claim, worker_id, now, limit, alone, patience)
 
+    async def give_back(self, worker_id: str, now: datetime, limit: int, *, patience: timedelta = timedelta(0)) -> int:
+        return await self._write(leases.give_back, worker_id, now, limit, patience)
+
     async def leases(self, worker_id: str) -> list[Lease]:
         return await self._read(leases.of_worker, worker_id)
 

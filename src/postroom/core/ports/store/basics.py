@@ -50,3 +50,7 @@ class Watcher(Protocol):
     async def changed(self, seconds: float) -> None:
         """Returns at once where something was written since it last returned; else when it is, or after `seconds`."""
         ...
+
+    def moved(self) -> bool:
+        """Whether something was written since this was last asked; True the first time."""
+        ...

@@ -18,8 +18,13 @@ class LeaseStore(Protocol):
         self, worker_id: str, now: datetime, limit: int = 1000, *, patience: timedelta = timedelta(0)
     ) -> list[Lease]:
         """Takes mailboxes without an owner or whose owner's heartbeat is over (for longer than `patience`): a new epoch
-        each. In the same transaction their deliveries that were `sending` become `unconfirmed` (the owner died before
-        the answer)."""
+        each. Where other workers live, no more than this one's share of all mailboxes. In the same transaction their
+        deliveries that were `sending` become `unconfirmed` (the owner died before the answer)."""
+        ...
+
+    async def give_back(self, worker_id: str, now: datetime, limit: int, *, patience: timedelta = timedelta(0)) -> int:
+        """Leaves to the others what is more than this worker's share; how many mailboxes that were, at most `limit`.
+        None from which a message is on its way."""
         ...
 
     async def leases(self, worker_id: str) -> list[Lease]:
