@@ -22,6 +22,7 @@ from postroom import __version__, keyfile
 from postroom.core.identity import Kind
 from postroom.core.ports.store import Store
 from postroom.core.ports.world import World
+from postroom.core.retention import Retention
 from postroom.flows.accept import Accept
 from postroom.flows.announce import Announce
 from postroom.flows.authorize import Authorize
@@ -36,6 +37,7 @@ from postroom.flows.guest import Guest
 from postroom.flows.outbox import Outbox
 from postroom.flows.own import Own
 from postroom.flows.probe import SECONDS, Prober
+from postroom.flows.prune import Prune
 from postroom.flows.recover import Recover
 from postroom.flows.rescue import Rescue
 from postroom.flows.round_trip import Traveller
@@ -144,6 +146,8 @@ def _house(settings: Settings, world: World, store: Store) -> House:
     sent = Sent(store, sessions, own, world, patience=timedelta(minutes=settings.unconfirmed_minutes))
     rescue = Rescue(store, outbox, recover, own, world, grace=timedelta(minutes=settings.degraded_minutes))
     announce = Announce(store, Webhooks(guard), world)
+    kept = Retention(timedelta(days=settings.event_days), timedelta(days=settings.story_days))
+    prune = Prune(store, world, kept)
     return House(
         settings=settings,
         world=world,
@@ -152,7 +156,7 @@ def _house(settings: Settings, world: World, store: Store) -> House:
         connect=connect,
         accept=Accept(store, world, automatic_per_hour=settings.automatic_per_hour),
         announce=announce,
-        engine=Engine(store, own, outbox, sent, rescue, announce, clients, certificates),
+        engine=Engine(store, own, outbox, sent, rescue, announce, clients, certificates, prune),
         tokens=tokens,
         clients=clients,
         authorize=authorize,

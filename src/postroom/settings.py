@@ -76,6 +76,10 @@ class Settings(BaseSettings):
     """Between looks into a folder whatever its server tells, for servers that never tell."""
     reconcile_hours: float = Field(default=6.0, gt=0)
     """Between comparisons of the ledger with what the server has."""
+    event_days: int = Field(default=30, ge=7)
+    """How long events are kept, with calls to webhooks that were given up."""
+    story_days: int = Field(default=365, ge=31)
+    """How long the history and the attempts of a delivery are kept; the delivery and its message stay."""
     max_message_bytes: int = Field(default=150 * 1024 * 1024, ge=1024, le=250 * 1024 * 1024)
     """Larger messages are not fetched; they stand in the ledger as skipped."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"

@@ -7,7 +7,6 @@ import sqlite3
 import subprocess
 import time
 from contextlib import asynccontextmanager
-from functools import partial
 
 import pytest
 
@@ -24,7 +23,7 @@ LASTS = 1.0
 
 @pytest.fixture(autouse=True)
 def _hasty(monkeypatch):
-    monkeypatch.setattr("postroom.store.SQLiteDatabase", partial(SQLiteDatabase, patience=0.2))
+    monkeypatch.setattr("postroom.store.SQLiteDatabase", lambda file, **_: SQLiteDatabase(file, patience=0.2))
 
 
 @pytest.fixture

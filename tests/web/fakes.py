@@ -63,6 +63,7 @@ class Store:
     authorizations_by_id: dict = field(default_factory=dict)
     links_by_id: dict = field(default_factory=dict)
     log: list = field(default_factory=list)
+    pruned: int = 0
     asked: Counter = field(default_factory=Counter)
     broken: str | None = None
 
@@ -230,6 +231,10 @@ class Store:
     async def last_position(self):
         self._serve("last_position")
         return self.log[-1].position if self.log else 0
+
+    async def pruned_position(self):
+        self._serve("pruned_position")
+        return self.pruned
 
     async def webhooks(self):
         self._serve("webhooks")

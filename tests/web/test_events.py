@@ -238,3 +238,10 @@ async def test_webhooks_are_paged(client):
     second = (await client.get("/v1/webhooks", params={"limit": 3, "cursor": first["next_cursor"]})).json()
     assert [one["id"] for one in first["items"] + second["items"]] == sorted(made)
     assert second["next_cursor"] is None
+
+
+async def test_a_stream_that_cannot_go_on_without_a_gap_says_so(client, house):
+    house.store.pruned = 7
+    for seen, query in (("6", ""), (None, "?after=3")):
+        answer = await client.get(f"/v1/events{query}", headers={"Last-Event-ID": seen} if seen else {})
+        assert "position 7" in problem_of(answer, 410, "events-gone")["detail"]

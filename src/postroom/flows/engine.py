@@ -13,6 +13,7 @@ from postroom.flows.certificates import Certificates
 from postroom.flows.clients import Clients
 from postroom.flows.outbox import Outbox
 from postroom.flows.own import Own
+from postroom.flows.prune import Prune
 from postroom.flows.rescue import Rescue
 from postroom.flows.sent import Sent
 
@@ -31,7 +32,7 @@ SHARE = 4
 signing in at once, and writing that they did, they would otherwise do nothing else."""
 
 AHEAD = 60.0
-"""Seconds between looks for what ends in days."""
+"""Seconds between looks for what ends in days, or is older than it is kept."""
 
 
 class Engine:
@@ -47,6 +48,7 @@ class Engine:
         announce: Announce,
         clients: Clients,
         certificates: Certificates,
+        prune: Prune,
     ) -> None:
         self._store = store
         self._own = own
@@ -56,6 +58,7 @@ class Engine:
         self._announce = announce
         self._clients = clients
         self._certificates = certificates
+        self._prune = prune
         self._trouble: dict[str, str] = {}
         self._started = False
 
@@ -78,6 +81,7 @@ class Engine:
                 group.create_task(self._loop("announce", self._announce.tick, 0.01))
                 group.create_task(self._loop("clients", self._clients.tick, AHEAD))
                 group.create_task(self._loop("certificates", self._certificates.ahead, AHEAD))
+                group.create_task(self._loop("prune", self._prune.tick, AHEAD))
         finally:
             await self._close()
 

@@ -45,7 +45,7 @@ def record(
     """All or nothing; an arrival that the database cannot take as it is becomes a quarantined one."""
     fence(connection, lease)
     _advance(connection, progress)
-    ledger_rows.write_passed(connection, progress, passed)
+    ledger_rows.write_passed(connection, progress, passed, now)
     eventlog.append(connection, events)
     new = _unknown(connection, progress, arrivals)
     if not new:

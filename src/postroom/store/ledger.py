@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from heapq import merge
 from itertools import islice
 from operator import attrgetter
@@ -43,11 +44,13 @@ def known(connection: Connection, progress: Cursor, first: int, last: int) -> Ui
     return Uids.joined((max(run[0], first), min(run[1], last)) for run in runs)
 
 
-def write_passed(connection: Connection, progress: Cursor, passed: Sequence[Passed]) -> None:
+def write_passed(
+    connection: Connection, progress: Cursor, passed: Sequence[Passed], noted_at: datetime | None = None
+) -> None:
     if not passed:
         return
     new = database.insert(connection, ledger_range)
-    changed = {name: new.excluded[name] for name in ("last_uid", "outcome", "reason", "messages")}
+    changed = {name: new.excluded[name] for name in ("last_uid", "outcome", "reason", "messages", "noted_at")}
     keys = ["mailbox_id", "folder", "uid_validity", "first_uid"]
     connection.execute(
         new.on_conflict_do_update(index_elements=keys, set_=changed),
@@ -61,6 +64,7 @@ def write_passed(connection: Connection, progress: Cursor, passed: Sequence[Pass
                 "outcome": str(one.outcome),
                 "reason": one.reason,
                 "messages": one.messages,
+                "noted_at": noted_at,
             }
             for one in passed
         ],
@@ -77,14 +81,14 @@ def drop_skipped(connection: Connection, progress: Cursor) -> None:
 def drop_gone(connection: Connection, progress: Cursor, shown: Uids) -> None:
     """Runs of UIDs that were taken for gone are so no more; what lies beside them in a run stays."""
     this = and_(_here(ledger_range, progress), ledger_range.c.outcome == str(Outcome.GONE))
-    runs = select(ledger_range.c.first_uid, ledger_range.c.last_uid).where(
+    runs = select(ledger_range.c.first_uid, ledger_range.c.last_uid, ledger_range.c.noted_at).where(
         this, ledger_range.c.first_uid <= shown.highest, ledger_range.c.last_uid >= shown.lowest
     )
-    for first, last in connection.execute(runs).all():
+    for first, last, noted_at in connection.execute(runs).all():
         run = Uids.between(first, last)
         if run & shown:
             connection.execute(delete(ledger_range).where(this, ledger_range.c.first_uid == first))
-            write_passed(connection, progress, gone(run - shown))
+            write_passed(connection, progress, gone(run - shown), noted_at)
 
 
 def forget(connection: Connection, mailbox_id: str, name: str, uid_validity: int) -> None:

@@ -57,6 +57,12 @@ AUTOMATIC_LOOP = ProblemType(
     "An automatic message is not taken here",
     "It would answer another automatic message, or the conversation had too many of them; `detail` says why.",
 )
+EVENTS_GONE = ProblemType(
+    "events-gone",
+    410,
+    "These events are not kept any more",
+    "The stream cannot go on without a gap. Read the lists anew, then begin with `after=0` or with neither.",
+)
 TOO_LARGE = ProblemType("too-large", 413, "The request is too large", "The body is larger than is taken here.")
 UNSUPPORTED_MEDIA_TYPE = ProblemType(
     "unsupported-media-type", 415, "The body must be JSON", "Send it with `Content-Type: application/json`."
@@ -98,6 +104,7 @@ TYPES = (
     IDEMPOTENCY_CONFLICT,
     NOT_POSSIBLE,
     AUTOMATIC_LOOP,
+    EVENTS_GONE,
     TOO_LARGE,
     UNSUPPORTED_MEDIA_TYPE,
     INVALID,

@@ -23,6 +23,7 @@ from postroom.store.schema.keys import api_key, secret_key
 from postroom.store.schema.mailboxes import allowance, credential, health, mailbox, worker
 from postroom.store.schema.oauth import oauth_authorization, oauth_client
 from postroom.store.schema.outbox import EXPIRING, attempt, delivery, spent, transition
+from postroom.store.schema.pruned import pruned
 
 __all__ = [
     "EXPIRING",
@@ -47,6 +48,7 @@ __all__ = [
     "metadata",
     "oauth_authorization",
     "oauth_client",
+    "pruned",
     "raw",
     "secret_key",
     "spent",

@@ -66,6 +66,13 @@ ledger_range = table(
     Column("outcome", Text, nullable=False, comment="skipped or gone"),
     Column("reason", Text, nullable=False, comment="Why they were not read"),
     Column("messages", Number, nullable=False, comment="How many of these UIDs the server had"),
+    Column("noted_at", Instant, comment="When; null for rows of earlier releases"),
+    Index(
+        "ledger_range_gone",
+        "noted_at",
+        postgresql_where=text("outcome = 'gone'"),
+        sqlite_where=text("outcome = 'gone'"),
+    ),
     comment="Runs of UIDs that were passed over for one reason; a UID with a row in the ledger is not meant",
     rowid=False,
 )

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from postroom.core.events import Call, EventType, Recorded, Webhook
-from postroom.store import eventlog, webhooks
+from postroom.store import eventlog, pruning, webhooks
 from postroom.store.sqlstore.base import Base
 
 
@@ -20,6 +20,9 @@ class EventMethods(Base):
 
     async def last_position(self) -> int:
         return await self._read(eventlog.last_position)
+
+    async def pruned_position(self) -> int:
+        return await self._read(pruning.events_up_to)
 
     async def add_webhook(self, webhook: Webhook) -> None:
         await self._write(webhooks.add, self._vault, webhook)

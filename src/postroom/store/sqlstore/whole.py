@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from sqlalchemy import Connection, update
 
-from postroom.core.ports.store import Counts
-from postroom.store import directions, outbox
+from postroom.core.ports.store import Counts, Pruned
+from postroom.core.retention import Retention
+from postroom.store import directions, outbox, pruning
 from postroom.store.changes import ChangeWatcher
 from postroom.store.schema import secret_key
 from postroom.store.sqlstore.certificates import CertificateMethods
@@ -42,6 +45,9 @@ class SqlStore(
             return Counts(outbox.counts(connection), directions.counts(connection))
 
         return await self._read(both)
+
+    async def prune(self, retention: Retention, now: datetime) -> Pruned:
+        return await self._note(pruning.prune, retention, now)
 
     async def ping(self) -> None:
         def touch(connection: Connection) -> None:

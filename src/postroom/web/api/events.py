@@ -49,6 +49,12 @@ async def follow(
     """Every event as it happens. After a break, the stream goes on without a gap where the client names the position
     of the last event it saw: browsers and SSE libraries do so by themselves with `Last-Event-ID`."""
     after = await _after(services, query, last_event_id)
+    if 0 < after < (gone := await services.store.pruned_position()):
+        raise problem.Problem(
+            problem.EVENTS_GONE,
+            f"Events up to position {gone} are not kept any more, and the last that you saw is {after}. Read the lists "
+            "anew, then begin with after=0 or from now.",
+        )
     events = services.announce.follow(after, types=tuple(query.types), mailbox_id=query.mailbox_id)
     # Signs of life come from the flow, so that one that hangs is seen by the client.
     return EventSourceResponse(_stream(request, events), ping=0, sep="\n")

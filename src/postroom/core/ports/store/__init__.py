@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Protocol
 
 from postroom.core.delivery import State as DeliveryState
@@ -29,6 +30,7 @@ from postroom.core.ports.store.outbox import (
     SettingsChanged,
     Settlement,
 )
+from postroom.core.retention import Retention
 
 __all__ = [
     "Acceptance",
@@ -58,6 +60,7 @@ __all__ = [
     "OAuthStore",
     "OutboxStore",
     "Page",
+    "Pruned",
     "SettingsChanged",
     "Settlement",
     "Store",
@@ -72,6 +75,14 @@ class Counts:
 
     deliveries: Mapping[DeliveryState, int]
     directions: Mapping[tuple[Direction, HealthState], int]
+
+
+@dataclass(frozen=True, slots=True)
+class Pruned:
+    """How many old rows were removed, and whether there may be more."""
+
+    rows: int = 0
+    more: bool = False
 
 
 class Store(
@@ -94,6 +105,10 @@ class Store(
 
     async def counts(self) -> Counts:
         """Deliveries by state, and directions of mailboxes by state."""
+        ...
+
+    async def prune(self, retention: Retention, now: datetime) -> Pruned:
+        """Removes a few hundred rows that are older than they are kept."""
         ...
 
     async def ping(self) -> None:
