@@ -60,6 +60,8 @@ from postroom.world import RealWorld
 if TYPE_CHECKING:
     from fastapi import FastAPI
 
+    from postroom.web import Services
+
 log = structlog.get_logger()
 
 LOOKS = 10_000
@@ -174,12 +176,17 @@ def _settle_down() -> None:
     sys.setswitchinterval(TURN)
 
 
-async def work(settings: Settings) -> None:
-    """The engine alone, until a signal ends it."""
+async def work(settings: Settings, ready: Callable[[str], None], *, port: int | None = None) -> None:
+    """The engine alone, until a signal ends it. With a `port` (0 takes a free one) operators may ask there how it is:
+    /healthz, /readyz, /metrics; `ready` is told the address."""
+    if port is None:
+        async with build(settings) as house, _stopping() as stop:
+            _settle_down()
+            await _until(stop, asyncio.create_task(house.engine.run(), name="engine"))
+        return
+    listener = _listen(settings.host, port)
     async with build(settings) as house, _stopping() as stop:
-        _settle_down()
-        engine = asyncio.create_task(house.engine.run(), name="engine")
-        await _until(stop, engine)
+        await _serving(house, _operations(house), listener, stop, ready)
 
 
 async def serve(settings: Settings, ready: Callable[[str], None]) -> None:
@@ -188,20 +195,24 @@ async def serve(settings: Settings, ready: Callable[[str], None]) -> None:
     # A free port is known now: links and sign-ins lead to it.
     settings = settings.model_copy(update={"port": listener.getsockname()[1]})
     async with build(settings) as house, _stopping() as stop:
-        config = uvicorn.Config(
-            _web(house), log_config=None, access_log=False, server_header=False, timeout_graceful_shutdown=5
-        )
-        server = _Server(config)
-        config.load()
-        _settle_down()
-        engine = asyncio.create_task(house.engine.run(), name="engine")
-        web = asyncio.create_task(server.serve(sockets=[listener]), name="web")
-        listening = asyncio.create_task(server.listening.wait())
-        await asyncio.wait([listening, web], return_when=asyncio.FIRST_COMPLETED)
-        listening.cancel()
-        host, port = listener.getsockname()[:2]
-        ready(f"http://{f'[{host}]' if ':' in host else host}:{port}")
-        await _until(stop, engine, web, before=lambda: _close_web(house, server))
+        await _serving(house, _web(house), listener, stop, ready)
+
+
+async def _serving(
+    house: House, app: FastAPI, listener: socket.socket, stop: asyncio.Event, ready: Callable[[str], None]
+) -> None:
+    config = uvicorn.Config(app, log_config=None, access_log=False, server_header=False, timeout_graceful_shutdown=5)
+    server = _Server(config)
+    config.load()
+    _settle_down()
+    engine = asyncio.create_task(house.engine.run(), name="engine")
+    web = asyncio.create_task(server.serve(sockets=[listener]), name="web")
+    listening = asyncio.create_task(server.listening.wait())
+    await asyncio.wait([listening, web], return_when=asyncio.FIRST_COMPLETED)
+    listening.cancel()
+    host, port = listener.getsockname()[:2]
+    ready(f"http://{f'[{host}]' if ':' in host else host}:{port}")
+    await _until(stop, engine, web, before=lambda: _close_web(house, server))
 
 
 def _close_web(house: House, server: uvicorn.Server) -> None:
@@ -209,26 +220,37 @@ def _close_web(house: House, server: uvicorn.Server) -> None:
     server.should_exit = True
 
 
+# The web room is imported here, so that a command which only looks something up does not load a web framework.
+
+
 def _web(house: House) -> FastAPI:
-    # Here, so that a command which only looks something up does not load a web framework.
-    from postroom.web import Services
     from postroom.web import build as build_web
 
-    return build_web(
-        Services(
-            world=house.world,
-            store=house.store,
-            connect=house.connect,
-            accept=house.accept,
-            announce=house.announce,
-            discovery=house.discovery,
-            clients=house.clients,
-            authorize=house.authorize,
-            links=house.links,
-            guest=house.guest,
-            version=__version__,
-            engine_ready=house.engine.trouble,
-        )
+    return build_web(_services(house))
+
+
+def _operations(house: House) -> FastAPI:
+    from postroom.web import build_operations
+
+    return build_operations(_services(house))
+
+
+def _services(house: House) -> Services:
+    from postroom.web import Services
+
+    return Services(
+        world=house.world,
+        store=house.store,
+        connect=house.connect,
+        accept=house.accept,
+        announce=house.announce,
+        discovery=house.discovery,
+        clients=house.clients,
+        authorize=house.authorize,
+        links=house.links,
+        guest=house.guest,
+        version=__version__,
+        engine_ready=house.engine.trouble,
     )
 
 

@@ -1,7 +1,13 @@
 """Workers of one database share the mailboxes: one that joins gets its part, and nothing is lost on the way."""
 
-import asyncpg
+import asyncio
+import signal
 
+import asyncpg
+import httpx2
+
+from postroom import serve
+from postroom.settings import Settings
 from tests.flows.house import running, until
 
 COUNT = 6
@@ -43,3 +49,26 @@ async def test_a_worker_that_joins_takes_its_share_and_gives_it_back_when_it_lea
                 await first.delivery_in((await first.send(mailbox)).id, "sent", 60)
         assert await until(lambda: shares(postgresql_url), lambda found: numbers(found) == [COUNT], 60) == [ours]
         assert len(first.simulator.outbox) == COUNT
+
+
+async def test_a_worker_says_how_it_is_to_who_asks(tmp_path, monkeypatch):
+    monkeypatch.setattr(serve, "_settle_down", lambda: None)  # it is for a process of its own
+    addresses = []
+    settings = Settings(data=tmp_path / "data", allow_private_hosts=True)
+    working = asyncio.create_task(serve.work(settings, addresses.append, port=0))
+
+    async def address():
+        return addresses
+
+    (base,) = await until(address, bool, 60)
+    async with httpx2.AsyncClient(base_url=base, timeout=60, trust_env=False) as client:
+
+        async def ready():
+            return (await client.get("/readyz")).status_code
+
+        await until(ready, lambda status: status == 200, 60)
+        assert (await client.get("/healthz")).json()["status"] == "ok"
+        assert "postroom_store_up 1.0" in (await client.get("/metrics")).text
+        assert (await client.get("/v1/mailboxes")).status_code == 404
+    signal.raise_signal(signal.SIGTERM)
+    await asyncio.wait_for(working, 60)

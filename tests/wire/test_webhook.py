@@ -173,3 +173,38 @@ def unused_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return probe.getsockname()[1]
+
+
+async def test_a_connection_is_kept_for_the_next_call_to_the_same_name_and_for_no_other():
+    opened, calls = [], []
+
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        opened.append(writer)
+        while head := await _head(reader):
+            calls.append(head)
+            writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nthank")
+
+    server = await asyncio.start_server(talk, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    webhooks = Webhooks(Guard(allow_private=True))
+    for host in ("127.0.0.1", "127.0.0.1", "localhost", "localhost", "127.0.0.1"):
+        assert (await webhooks.post(f"http://{host}:{port}/", SECRET, "evt_1", datetime.now(UTC), BODY)).ok
+    assert (len(calls), len(opened)) == (5, 2)
+    for writer in opened:  # the receiver closes what is idle: the next call makes another
+        writer.close()
+        await writer.wait_closed()
+    await asyncio.sleep(0)
+    again = [await webhooks.post(f"http://127.0.0.1:{port}/", SECRET, "evt_1", datetime.now(UTC), BODY) for _ in "12"]
+    assert again[1].ok
+    await webhooks.close()
+    server.close()
+
+
+async def _head(reader: asyncio.StreamReader) -> bytes:
+    try:
+        head = await reader.readuntil(b"\r\n\r\n")
+        size = next(int(line[15:]) for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:"))
+        await reader.readexactly(size)
+    except (asyncio.IncompleteReadError, ConnectionError):
+        return b""
+    return head

@@ -25,11 +25,16 @@ def serve(
     _run(house.serve(settings, lambda address: say(f"Postroom listens on {address}")))
 
 
-def worker(database: str | None = typer.Option(None, help="Overrides POSTROOM_DATABASE.")) -> None:
+def worker(
+    database: str | None = typer.Option(None, help="Overrides POSTROOM_DATABASE."),
+    port: int | None = typer.Option(
+        None, min=0, max=65535, help="Answer /healthz, /readyz and /metrics there (on POSTROOM_HOST); 0: a free one."
+    ),
+) -> None:
     """Run the engine without the API, beside a server on the same PostgreSQL database."""
     settings = _settings(database=database)
     logs.configure(settings)
-    _run(house.work(settings))
+    _run(house.work(settings, lambda address: say(f"The worker listens on {address}"), port=port))
 
 
 def _run(process: Coroutine[None, None, None]) -> None:

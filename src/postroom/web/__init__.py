@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from postroom.web.app import build
+from postroom.web.app import build, build_operations
 from postroom.web.services import Services
 
-__all__ = ["Services", "build"]
+__all__ = ["Services", "build", "build_operations"]

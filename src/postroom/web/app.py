@@ -14,6 +14,17 @@ from postroom.web.services import Services
 from postroom.web.short_way import ShortWay
 
 
+def build_operations(services: Services) -> FastAPI:
+    """What operators ask alone: for a process that runs the engine and answers nobody else."""
+    metrics = Metrics(services.store, services.world, services.version)
+    app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None, middleware=[Middleware(Edge, metrics=metrics)])
+    app.state.services = services
+    app.state.metrics = metrics
+    failures.install(app)
+    app.include_router(operations.router)
+    return app
+
+
 def build(services: Services) -> FastAPI:
     """The ASGI application. Each part is its own: nothing is shared between two applications."""
     metrics = Metrics(services.store, services.world, services.version)

@@ -3,63 +3,71 @@
 from __future__ import annotations
 
 import ssl
+from collections.abc import Iterable
 from functools import lru_cache
 
+import httpcore2
 import httpx2
 
 from postroom.wire.resolve import Guard, resolve
 from postroom.wire.tls import trusting_context
 
-_PORTS = {"http": 80, "https": 443}
+AT_ONCE = 100
+"""Connections at the same time."""
+KEPT_SECONDS = 30.0
+"""For which a connection that nobody uses is kept."""
 
 
-class GuardedTransport(httpx2.AsyncBaseTransport):
+class GuardedTransport(httpx2.AsyncHTTPTransport):
     """Looks the host up, asks the guard, and connects to the address that was asked about: a name that means another
     address a moment later (DNS rebinding) changes nothing. The certificate is checked against the name.
 
-    Raises PrivateHost, OSError where the lookup fails, ValueError for what is no host, and httpx2's exceptions.
+    `keep` is how many connections may stay open for the next request to the same name and port; two names at one
+    address never share one. Raises PrivateHost, OSError where the lookup fails, ValueError for what is no host, and
+    httpx2's exceptions.
     """
 
-    def __init__(self, guard: Guard, *, context: ssl.SSLContext | None = None) -> None:
-        self._guard = guard
-        self._inner = httpx2.AsyncHTTPTransport(
-            verify=context or _context(),
-            trust_env=False,
-            # No connection is used twice: they are told apart by address, and two names at one address would share one
-            # whose certificate was checked for the first name only.
-            limits=httpx2.Limits(max_connections=100, max_keepalive_connections=0),
+    def __init__(self, guard: Guard, *, context: ssl.SSLContext | None = None, keep: int = 0) -> None:
+        super().__init__(verify=context or _context(), trust_env=False)
+        # httpx makes its pool without a way to say how connections are made; its own is empty yet.
+        self._pool = httpcore2.AsyncConnectionPool(
+            ssl_context=context or _context(),
+            max_connections=AT_ONCE,
+            max_keepalive_connections=keep,
+            keepalive_expiry=KEPT_SECONDS,
+            network_backend=_Guarded(guard),
         )
 
-    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
+
+class _Guarded(httpcore2.AsyncNetworkBackend):
+    """Makes the connections of a pool."""
+
+    def __init__(self, guard: Guard) -> None:
+        self._guard = guard
+        self._inner = httpcore2.AnyIOBackend()
+
+    async def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,  # noqa: ASYNC109 - as httpcore calls it
+        local_address: str | None = None,
+        socket_options: Iterable[httpcore2.SOCKET_OPTION] | None = None,
+    ) -> httpcore2.AsyncNetworkStream:
         """Tries the addresses of the host in turn, as long as none could be connected to."""
-        url = request.url
-        if url.scheme not in _PORTS:
-            raise httpx2.UnsupportedProtocol("the address must begin with https:// or http://")
-        addresses = await resolve(url.raw_host.decode("ascii"), url.port or _PORTS[url.scheme], self._guard)
-        refused: httpx2.TransportError | None = None
-        for address in addresses:
+        refused: Exception | None = None
+        for address in await resolve(host, port, self._guard):
             try:
-                return await self._inner.handle_async_request(_pinned(request, address))
-            except (httpx2.ConnectError, httpx2.ConnectTimeout) as error:
+                return await self._inner.connect_tcp(address, port, timeout, local_address, socket_options)
+            except (httpcore2.ConnectError, httpcore2.ConnectTimeout) as error:
                 refused = error
         raise refused or OSError("the host has no address")
 
-    async def aclose(self) -> None:
-        await self._inner.aclose()
+    async def sleep(self, seconds: float) -> None:
+        await self._inner.sleep(seconds)
 
 
 @lru_cache(maxsize=1)
 def _context() -> ssl.SSLContext:
     """Not the one that mail shares: httpcore writes its ALPN protocols into it."""
     return trusting_context.__wrapped__()
-
-
-def _pinned(request: httpx2.Request, address: str) -> httpx2.Request:
-    """The same request, Host header and all, to one address."""
-    return httpx2.Request(
-        request.method,
-        request.url.copy_with(host=address),
-        headers=request.headers,
-        stream=request.stream,
-        extensions={**request.extensions, "sni_hostname": request.url.raw_host.decode("ascii")},
-    )

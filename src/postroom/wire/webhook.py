@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import ssl
 from datetime import UTC, datetime
 
@@ -13,6 +14,12 @@ from postroom.core.ports.wire import CallResult
 from postroom.wire.http import GuardedTransport
 from postroom.wire.resolve import Guard, PrivateHost
 
+KEPT = 20
+"""Connections to receivers that stay open for the next event: as many as calls are made at once."""
+REST = 16 * 1024
+"""Bytes of an answer that are read so that its connection can be used again; it is closed where there are more."""
+REST_SECONDS = 1.0
+
 
 class Webhooks:
     """`WebhookWire`. `seconds` bounds a call from name lookup to answer."""
@@ -20,7 +27,7 @@ class Webhooks:
     def __init__(self, guard: Guard, *, seconds: float = 15, context: ssl.SSLContext | None = None) -> None:
         self._seconds = seconds
         self._client = httpx2.AsyncClient(
-            transport=GuardedTransport(guard, context=context),
+            transport=GuardedTransport(guard, context=context, keep=KEPT),
             timeout=seconds,
             follow_redirects=False,
             trust_env=False,
@@ -30,7 +37,7 @@ class Webhooks:
     async def post(self, url: str, secret: str, event_id: str, at: datetime, body: bytes) -> CallResult:
         """One call; `at` is when it is made, which the signature covers. Never raises but CancelledError.
 
-        Every answer of the class 2xx is a success, and the body of an answer is not read: its status says it all.
+        Every answer of the class 2xx is a success, and nobody looks at the body of an answer: its status says it all.
         Redirects are not followed, for the event was meant for `url`.
         """
         try:
@@ -55,6 +62,7 @@ class Webhooks:
     async def _post(self, url: str, headers: dict[str, str], body: bytes) -> CallResult:
         async with self._client.stream("POST", url, headers=headers, content=body) as response:
             status = response.status_code
+            await _read_rest(response)
             if response.is_redirect:
                 return CallResult(
                     status, f"answered {status}, a redirect: enter the final address as the webhook's URL"
@@ -66,6 +74,17 @@ class Webhooks:
     async def close(self) -> None:
         """Drops the connections."""
         await self._client.aclose()
+
+
+async def _read_rest(response: httpx2.Response) -> None:
+    """Nothing that goes wrong here changes what was answered."""
+    with contextlib.suppress(TimeoutError, httpx2.HTTPError):
+        async with asyncio.timeout(REST_SECONDS):
+            size = 0
+            async for piece in response.aiter_raw():
+                size += len(piece)
+                if size > REST:
+                    return
 
 
 def _words(error: BaseException) -> str:
