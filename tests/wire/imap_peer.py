@@ -19,8 +19,8 @@ Story = Callable[[Peer], Awaitable[None]]
 
 
 def client(**options: float) -> Imap:
-    """A client that may connect to loopback and loses patience soon."""
-    return Imap(Guard(allow_private=True), now=lambda: NOW, client_id={}, **{"timeout": 5, "patience": 5, **options})
+    """A client that may connect to loopback. Its patience is long: the machine may stall."""
+    return Imap(Guard(allow_private=True), now=lambda: NOW, client_id={}, **{"timeout": 90, "patience": 90, **options})
 
 
 async def sign_in(peer: Peer, capabilities: bytes = CAPABILITIES) -> None:
@@ -60,7 +60,7 @@ async def session(story: Story, capabilities: bytes = CAPABILITIES, **options: f
             opened.abort()
 
 
-async def refused(story: Story, *, seconds: float = 5, **options: object) -> Evidence:
+async def refused(story: Story, *, seconds: float = 90, **options: object) -> Evidence:
     """The evidence of an opening that fails, which holds no password."""
     async with served(story) as port:
         with pytest.raises(Failure) as caught:

@@ -15,7 +15,7 @@ from tests.rig.courier import Courier
 from tests.rig.cyrus import Cyrus
 from tests.rig.dovecot import User
 
-IMAP = Imap(Guard(allow_private=True), now=lambda: datetime.now(UTC))
+IMAP = Imap(Guard(allow_private=True), now=lambda: datetime.now(UTC), timeout=90, patience=90)
 AT = datetime(2026, 2, 3, 4, 5, 6, tzinfo=UTC)
 DATE = "Date: Tue, 03 Feb 2026 04:05:06 +0000\r\n"  # Cyrus adds one where there is none
 

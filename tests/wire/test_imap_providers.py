@@ -15,7 +15,7 @@ from postroom.wire.resolve import Guard
 from tests.wire import imap_dialogues as say
 from tests.wire.peer import account, served
 
-IMAP = Imap(Guard(allow_private=True), now=lambda: datetime.now(UTC))
+IMAP = Imap(Guard(allow_private=True), now=lambda: datetime.now(UTC), timeout=90, patience=90)
 
 
 async def opened(port: int) -> Session:
