@@ -61,6 +61,10 @@ class Own:
     def leases(self) -> list[Lease]:
         return list(self._leases.values())
 
+    def read_anew(self) -> None:
+        """Rows were written in a way that nobody is told of: the next tick reads them."""
+        self._read_at = None
+
     async def tick(self) -> None:
         """Once a second or when something was written: whatever the rows say is made so."""
         now = self._world.now()

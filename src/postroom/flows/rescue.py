@@ -83,6 +83,7 @@ class Rescue:
         for lease, behind in list(self._behind.items()):
             if lease in leases:
                 await self._store.set_back(lease, behind, now)
+                self._own.read_anew()
             del self._behind[lease]
         self._generation = generation
 
