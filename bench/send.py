@@ -223,6 +223,8 @@ async def outage(sink, chosen):
     async with postroom(sink.port, chosen.connections) as (running, mailbox_id, folder):
         await running.post(f"/mailboxes/{mailbox_id}/resume")
         await running.mailbox_in(mailbox_id, sending="connected")
+        with database(folder) as connection:
+            before = connection.execute("SELECT last FROM event_position").fetchone()[0]
         await sink.stop()
         await post_all(running, mailbox_id, range(100), chosen.size, chosen.clients)
         await asyncio.sleep(chosen.outage)
@@ -234,7 +236,8 @@ async def outage(sink, chosen):
         whole = time.perf_counter() - began
         await settled(folder, 100)
         with database(folder) as connection:
-            kinds = dict(connection.execute("SELECT type, count(*) FROM event WHERE type LIKE 'mailbox.%' GROUP BY 1"))
+            told = "SELECT type, count(*) FROM event WHERE type LIKE 'mailbox.%' AND position > ? GROUP BY 1"
+            kinds = dict(connection.execute(told, [before]))
     return first, whole, kinds
 
 

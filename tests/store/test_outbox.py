@@ -11,7 +11,7 @@ from postroom.core.events import Event, EventType, delivery_data
 from postroom.core.health import State as HealthState
 from postroom.core.mailbox import Direction, Mailbox
 from postroom.core.ports.store import HealthChange, IdempotencyConflict, Lease, LeaseLost, Settlement, Store
-from postroom.store import open_store
+from postroom.store import eventlog, open_store
 from tests.store.make import KEY, NOON, World, acceptance, add_mailbox, diagnosis, health, own
 
 HOUR = timedelta(hours=1)
@@ -99,14 +99,16 @@ async def test_one_request_that_comes_many_times_at_once_is_accepted_once(databa
 
 
 async def test_of_many_that_are_held_at_once_as_much_is_told_as_of_one(
-    store: Store, world: World, lease: Lease
+    store: Store, world: World, lease: Lease, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(eventlog, "AT_ONCE", 2)  # so that these three are many
     for author in (None, "Ann", "Ben"):
         await store.accept(acceptance(world, lease.mailbox_id, author=author))
     down = health(lease.mailbox_id, Direction.SMTP, HealthState.NEEDS_REAUTH, diagnosis=diagnosis())
     assert await store.save_health(HealthChange(down, deliveries=Signal.HOLD), HealthState.CONNECTED)
     told = [one.event for one in await store.events(0) if one.event.type is EventType.DELIVERY_HELD]
     assert [one.data["author"] for one in told] == [None, "Ann", "Ben"]
+    assert [one.id for one in told] == sorted({one.id for one in told})
     assert {one.mailbox_id for one in told} == {lease.mailbox_id}
     for one in told:
         held = await store.delivery(one.data["id"])

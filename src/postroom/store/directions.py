@@ -92,7 +92,7 @@ def save(connection: Connection, change: HealthChange, was: HealthState, now: da
     eventlog.append(connection, change.events)
     if held:
         told = _told(connection, new, held)
-        eventlog.append_many(connection, new.mailbox_id, EventType.DELIVERY_HELD, now, new_id(), told, len(held))
+        eventlog.append_many(connection, new.mailbox_id, EventType.DELIVERY_HELD, now, told, len(held), new_id)
     return True
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from itertools import islice
 from typing import Any
@@ -50,14 +50,18 @@ def append(connection: Connection, events: Sequence[Event]) -> None:
 
 
 def append_many(
-    connection: Connection, mailbox_id: str, kind: EventType, at: datetime, first: str, told: Iterable[str], number: int
+    connection: Connection,
+    mailbox_id: str,
+    kind: EventType,
+    at: datetime,
+    told: Iterable[str],
+    number: int,
+    new_id: Callable[[], str],
 ) -> None:
     """The same for very many events of one kind, of which only some are in memory at a time: their data as JSON, so
-    many. `first` is a new identifier."""
-    if not number:
-        return
+    many."""
     last: int = _MOVE.first(connection, {"number": number}).last
-    rows = zip(range(last - number + 1, last + 1), followers(first), told, strict=False)
+    rows = zip(range(last - number + 1, last + 1), told, strict=True)
     while some := list(islice(rows, AT_ONCE)):
         _INSERT_TEXT.run_all(
             connection,
@@ -70,7 +74,7 @@ def append_many(
                     "at": at,
                     "as_text": data,
                 }
-                for position, identifier, data in some
+                for (position, data), identifier in zip(some, followers(new_id()), strict=False)
             ],
         )
 
