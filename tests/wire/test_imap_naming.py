@@ -26,6 +26,7 @@ def folders(*names: str, delimiter: str | None = ".") -> list[Folder]:
         ("Twice", None),
         ("twice", None),
         ("Gone", None),
+        ("Shared", None),  # it is there, and refused for something else
         ("", None),
     ],
 )
@@ -34,6 +35,7 @@ def test_the_one_folder_that_is_meant(name: str, meant: str | None) -> None:
         "INBOX", "INBOX.Returns", "INBOX.Team.Old", "INBOX.R\u00fcck", "INBOX.Twice", "Twice.", "INBOX.TWICE"
     )
     there += folders("INBOX/Twice", delimiter="/")
+    there += folders("Shared", "INBOX.Shared")
     there.append(Folder(frozenset({"\\noselect"}), ".", "INBOX.Gone"))
     assert meant_by(name, there) == meant
 
@@ -117,6 +119,7 @@ async def test_a_folder_that_is_open_for_reading_only_is_closed_before_something
     async def story(peer: Peer) -> None:
         await selected(peer)
         await peer.say(await peer.command(b'APPEND "Sent"') + b" NO Current box is selected READ-ONLY.")
+        await peer.say(b'* LIST () "." Sent', b'* LIST () "." INBOX.Sent', await peer.command(b"LIST") + b" OK done")
         await peer.say(await peer.command(b"CLOSE") + b" OK closed")
         tag = await peer.command(b'APPEND "Sent"')
         await peer.say(b"+")
@@ -126,7 +129,6 @@ async def test_a_folder_that_is_open_for_reading_only_is_closed_before_something
 
     async with session(story, b"IMAP4rev1") as opened:
         await opened.select("Sent")
-        opened._dialogue.names["Sent"] = "Sent"  # it is known by its name, and not looked for
         await opened.append("Sent", b"abc", [], NOW)
 
 

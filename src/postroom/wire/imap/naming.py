@@ -38,8 +38,10 @@ async def found_by_another_name(dialogue: Dialogue, folder: str, refusal: Status
 
 def meant_by(folder: str, folders: Iterable[Folder]) -> str | None:
     """The one folder whose levels are those of the name; where none has exactly those, whatever the case. None where
-    none or several have."""
-    usable = [one for one in folders if one.selectable and one.name != folder]
+    none or several have, and where one has this very name: then it was refused for something else."""
+    usable = [one for one in folders if one.selectable]
+    if any(one.name == folder for one in usable):
+        return None
     for fold in (_exactly, str.casefold):
         found = {one.name for one in usable if fold(_levels(one)) in {fold(each) for each in _readings(folder, one)}}
         if found:
