@@ -25,6 +25,11 @@ ANSWER = (
 )
 
 
+@pytest.fixture(autouse=True)
+def _at_once(monkeypatch):
+    monkeypatch.setattr(elsewhere, "SPREAD", 0.0)
+
+
 @pytest.fixture
 async def inbox(sqlite_url) -> Inbox:
     world = RealWorld()

@@ -16,6 +16,8 @@ from postroom.flows.sync import Brought, Sync
 
 log = structlog.get_logger()
 
+SPREAD = 30.0
+"""Seconds within which Sent is first looked into after a sign-in: thousands may sign in at the same time."""
 SOON = 2.0
 """Seconds between looks into Sent, however much comes in."""
 OFTEN = 60.0
@@ -30,10 +32,10 @@ REFUSALS = frozenset({"NO", "BAD"})
 class SentFolder:
     """The Sent folder in one session, and when it is looked into next, by a clock that the caller reads."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, due: float) -> None:
         self.name = name
         self._lively = self._looked = -inf
-        self._due = inf
+        self._due = due
 
     def news(self, now: float) -> None:
         """Something came in, or was marked as answered."""
@@ -57,14 +59,15 @@ class Elsewhere:
         self._sync = sync
         self._closed: set[tuple[str, str]] = set()
 
-    async def of(self, session: ImapSession, mailbox: Mailbox) -> SentFolder | None:
-        """The Sent folder, where it is to be read and is not among those that are read anyway."""
+    async def of(self, session: ImapSession, mailbox: Mailbox, now: float, jitter: float) -> SentFolder | None:
+        """The Sent folder, where it is to be read and is not among those that are read anyway. `jitter`, from 0 to 1,
+        says when within SPREAD it is first due."""
         if not mailbox.read_sent:
             return None
         name = await session.sent_folder()
         if name is None or name in mailbox.folders or (mailbox.id, name) in self._closed:
             return None
-        return SentFolder(name)
+        return SentFolder(name, now + jitter * SPREAD)
 
     async def look(self, lease: Lease, session: ImapSession, mailbox: Mailbox, sent: SentFolder) -> Brought | None:
         """What came of it; None where nothing was to be done, and the folder that was selected is so still.

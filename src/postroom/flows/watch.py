@@ -110,8 +110,8 @@ class Watch:
                 return True
             worked = True
             await self._all_folders(lease, session, mailbox, reconnected=True)
-            sent = await self._elsewhere.of(session, mailbox)
-            await self._look_elsewhere(lease, session, mailbox, sent)
+            now = asyncio.get_running_loop().time()
+            sent = await self._elsewhere.of(session, mailbox, now, self._world.jitter())
             while True:
                 await self._until_checked(lease, session, mailbox, sent)
                 await self._all_folders(lease, session, mailbox)
