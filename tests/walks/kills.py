@@ -105,7 +105,7 @@ def _work(told: dict) -> None:
     if told["ttl"]:
         own.TTL = timedelta(seconds=told["ttl"])
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(serve.work(settings))
+        runner.run(serve.work(settings, lambda _: None))
 
 
 def settings_of(folder: Path, database: str) -> Settings:
