@@ -142,7 +142,7 @@ def recorded():
                 yield pytest.param(one, id=one["id"])
 
 
-@pytest.mark.parametrize("one", recorded())
+@pytest.mark.parametrize("one", [*recorded()])
 async def test_a_recorded_answer_of_a_token_endpoint_ends_in_the_right_state(tmp_path, dovecot, postfix, user, one):
     direction = Direction(one["direction"])
     async with signed_in(tmp_path, dovecot, postfix, engine=False) as signed:

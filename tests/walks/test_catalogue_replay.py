@@ -239,7 +239,7 @@ async def test_a_name_that_is_not_known_is_judged_as_people_did(postroom, provid
     for record in recorded("dns"):
         direction = record["direction"]
         body = body_for(provider, "somebody@rig.test")
-        body[direction] |= {"host": f"{record['id']}.invalid"}
+        body[direction] |= {"host": f"{record['id']}.invalid", "security": "tls"}
         report = (await postroom.post("/probe", body))[direction]
         assert judged(record, report["diagnosis"]), record["id"]
         assert f"{record['id']}.invalid" in report["diagnosis"]["reason"]
